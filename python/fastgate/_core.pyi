@@ -1,0 +1,3 @@
+"""The Rust engine, as Python sees it."""
+
+__version__: str

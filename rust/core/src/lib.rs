@@ -1,0 +1,6 @@
+//! Decisions over bytes and numbers.
+//!
+//! Nothing here opens a socket, reads a clock, draws a random number, looks at the environment or knows Python:
+//! whatever a decision needs is an argument. `clippy.toml` keeps it so.
+
+pub mod tables;

@@ -1,0 +1,242 @@
+//! The compiled configuration: what `fastgate.config` hands to the engine as one JSON document.
+//!
+//! The control plane has checked the file, resolved `${ENV}` and every name clash; these tables hold indices and units
+//! only. [`Tables::validate`] is the last guard: an index out of range is refused before the swap, so the data path
+//! never meets one. Durations are milliseconds, sizes bytes, times Unix seconds.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+/// Everything the data path needs to know, immutable once built.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tables {
+    /// Accounts at vendors.
+    pub providers: Vec<Provider>,
+    /// One model at one provider.
+    pub deployments: Vec<Deployment>,
+    /// Every exact name a client may send, and where it leads.
+    pub models: HashMap<String, Route>,
+    /// Providers without deployments: they serve names that no table lists.
+    pub open_providers: Vec<OpenProvider>,
+    /// Who pays; `keys[].tenant` points here. Index 0 is the tenant of a gateway without keys.
+    pub tenants: Vec<Tenant>,
+    /// Virtual keys. Empty means that no key is asked for.
+    pub keys: Vec<Key>,
+    /// Who may speak to the gateway at all.
+    pub access: Access,
+    /// Upper bounds of what one request may occupy.
+    pub bounds: Bounds,
+}
+
+/// An account at a vendor.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Name in the configuration.
+    pub id: String,
+    /// The wire format it speaks.
+    pub dialect: ProviderDialect,
+    /// Exactly what the vendor's own SDK takes, without a trailing slash.
+    pub base_url: String,
+    /// Keys of the account with their weights; empty when the provider needs none.
+    pub credentials: Vec<Credential>,
+    /// Extra request headers, lower-case names.
+    pub headers: Vec<(String, String)>,
+    /// `http://host:port` of a CONNECT proxy, in place of the environment's.
+    pub proxy: Option<String>,
+    /// PEM bundle that replaces the system's roots for this provider.
+    pub ca_file: Option<String>,
+}
+
+/// Wire formats a provider may speak.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderDialect {
+    /// OpenAI and everything compatible with it.
+    Openai,
+}
+
+/// One key of a provider's account.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// The key itself. Never logged: `Debug` hides it.
+    pub secret: String,
+    /// Share of traffic relative to its siblings.
+    pub weight: u32,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Credential").field("weight", &self.weight).finish_non_exhaustive()
+    }
+}
+
+/// One model at one provider in one region.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deployment {
+    /// Name in the configuration; `x-fastgate-deployment` shows it.
+    pub id: String,
+    /// Index into `providers`.
+    pub provider: usize,
+    /// The name the provider knows the model by. `None`: whatever the client sent (open providers).
+    pub model: Option<String>,
+    /// Where it runs, for residency.
+    pub region: Option<String>,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+}
+
+/// How long an attempt may take, in milliseconds.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Timeouts {
+    /// TCP and TLS set-up.
+    pub connect_ms: u64,
+    /// To the first content of a stream, or to the whole of a JSON answer.
+    pub first_content_ms: u64,
+    /// Between two chunks of a stream.
+    pub gap_ms: u64,
+    /// From the attempt's start to the answer's end.
+    pub total_ms: u64,
+}
+
+/// Where a model name leads: a chain of steps, tried in order.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Wall clock from receipt to commit.
+    pub budget_ms: Option<u64>,
+    /// Steps in order of preference; at least one.
+    pub chain: Vec<Vec<Member>>,
+    /// Whether `GET /v1/models` shows it.
+    pub listed: bool,
+}
+
+/// A deployment within a step, with its share of the traffic.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Index into `deployments`.
+    pub deployment: usize,
+    /// Share relative to its siblings; at least 1.
+    pub weight: u32,
+}
+
+/// A provider that serves names beyond those configured.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenProvider {
+    /// Index into `deployments`: a deployment with `model: null`.
+    pub deployment: usize,
+    /// Bare names starting with one of these are its own.
+    pub prefixes: Vec<String>,
+    /// It takes every bare name (it is the only provider).
+    pub any: bool,
+}
+
+/// Who pays.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Name in the configuration.
+    pub id: String,
+    /// Residency: a deployment elsewhere, or of unknown region, is never used.
+    pub region: Option<String>,
+}
+
+/// A virtual key. Only its digest is known.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// Hex SHA-256 of the whole key string, lower case, without `sha256:`.
+    pub digest: String,
+    /// Index into `tenants`.
+    pub tenant: usize,
+    /// The user it fixes.
+    pub user: Option<String>,
+    /// The feature it fixes.
+    pub feature: Option<String>,
+    /// The model names it may ask for; `None` means all.
+    pub models: Option<Vec<String>>,
+    /// Refused from this moment on.
+    pub expires_unix_s: Option<i64>,
+}
+
+/// Who may speak to the gateway at all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// Hosts that requests may name, lower case, without port. `None`: any host where keys exist, loopback names and
+    /// the listen address where none do.
+    pub allowed_hosts: Option<Vec<String>>,
+    /// Origins that browsers may call from.
+    pub allowed_origins: Vec<String>,
+}
+
+/// Upper bounds of what one request may occupy.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Largest request body.
+    pub request_body_bytes: usize,
+    /// Largest event of a stream.
+    pub stream_event_bytes: usize,
+    /// Idle upstream connections kept per core and provider address.
+    pub idle_connections: usize,
+    /// How long one is kept.
+    pub idle_timeout_ms: u64,
+}
+
+impl Tables {
+    /// Reads the document and checks every index in it.
+    ///
+    /// # Errors
+    /// A message that names the table, the entry and what is wrong with it; never a secret.
+    pub fn from_json(document: &[u8]) -> Result<Self, String> {
+        let tables: Self =
+            serde_json::from_slice(document).map_err(|error| format!("compiled configuration: {error}"))?;
+        tables.validate()?;
+        Ok(tables)
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        if self.tenants.is_empty() {
+            return Err("tenants: at least one is needed".into());
+        }
+        for deployment in &self.deployments {
+            check_index("deployments", &deployment.id, "provider", deployment.provider, self.providers.len())?;
+        }
+        for (name, route) in &self.models {
+            if route.chain.is_empty() || route.chain.iter().any(Vec::is_empty) {
+                return Err(format!("models.{name}: a chain needs at least one deployment in every step"));
+            }
+            for member in route.chain.iter().flatten() {
+                check_index("models", name, "deployment", member.deployment, self.deployments.len())?;
+                if member.weight == 0 {
+                    return Err(format!("models.{name}: a weight must be at least 1"));
+                }
+            }
+        }
+        for open in &self.open_providers {
+            check_index("open_providers", "", "deployment", open.deployment, self.deployments.len())?;
+        }
+        for key in &self.keys {
+            check_index("keys", &key.digest, "tenant", key.tenant, self.tenants.len())?;
+            if key.digest.len() != 64 || !key.digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+                return Err("keys: a digest is 64 lower-case hex digits".into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_index(table: &str, entry: &str, field: &str, index: usize, length: usize) -> Result<(), String> {
+    if index < length {
+        return Ok(());
+    }
+    Err(format!("{table}.{entry}: {field} {index} is out of range ({length} known)"))
+}

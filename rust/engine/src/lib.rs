@@ -1,0 +1,2 @@
+//! The data path: everything between the client's socket and the provider's.
+
