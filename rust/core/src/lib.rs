@@ -3,4 +3,10 @@
 //! Nothing here opens a socket, reads a clock, draws a random number, looks at the environment or knows Python:
 //! whatever a decision needs is an argument. `clippy.toml` keeps it so.
 
+pub mod dialects;
+pub mod failure;
+pub mod json;
+pub mod keys;
+pub mod routing;
+pub mod sse;
 pub mod tables;

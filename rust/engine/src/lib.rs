@@ -1,2 +1,19 @@
 //! The data path: everything between the client's socket and the provider's.
+//!
+//! One current-thread runtime per core; a request never crosses cores. `entry` sorts requests by path, `exchange` is
+//! the only place that knows the order of the stages, `flight` is the upstream half, `doors` move bytes.
 
+mod answer;
+pub mod body;
+pub mod doors;
+pub mod entry;
+mod exchange;
+mod flight;
+pub mod gateway;
+mod guard;
+mod local;
+mod relay;
+pub mod settlement;
+pub mod snapshot;
+mod upstream;
+pub mod worker;

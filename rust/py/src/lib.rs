@@ -1,10 +1,13 @@
 //! The extension `fastgate._core`: conversion only.
 
-use pyo3::prelude::*;
+mod engine;
 
-#[pymodule]
+#[pyo3::pymodule]
 mod _core {
-    use super::*;
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::engine::Engine;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

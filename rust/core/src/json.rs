@@ -1,0 +1,359 @@
+//! One pass over a JSON object: valid or refused, where its top-level fields lie, no key twice at any depth.
+//!
+//! A gateway that reads one `model` while the provider reads another is a hole, so duplicates are refused after
+//! decoding escapes, everywhere. Values are offsets into the caller's bytes: nothing is copied or re-serialised.
+//! Grammar: RFC 8259; UTF-8 only, no byte order mark.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Why a text is not the object a request needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum JsonError {
+    /// Not UTF-8, or not RFC 8259 from this byte on.
+    Syntax(usize),
+    /// A key occurs twice in one object; the byte offset of the object's end.
+    DuplicateKey(usize),
+    /// Nested deeper than allowed at this byte.
+    TooDeep(usize),
+    /// Valid JSON, but not an object.
+    NotAnObject,
+}
+
+impl std::fmt::Display for JsonError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Syntax(at) => write!(formatter, "invalid JSON at byte {at}"),
+            Self::DuplicateKey(at) => write!(formatter, "a key occurs twice in the object that ends at byte {at}"),
+            Self::TooDeep(at) => write!(formatter, "JSON nested too deeply at byte {at}"),
+            Self::NotAnObject => formatter.write_str("the JSON text must be an object"),
+        }
+    }
+}
+
+/// Top-level fields of an object, as offsets into the text they were read from.
+#[derive(Debug)]
+pub struct Object<'text> {
+    text: &'text [u8],
+    fields: Vec<Field<'text>>,
+}
+
+/// A key, escapes resolved, and where its value lies.
+type Field<'text> = (Cow<'text, [u8]>, Range<usize>);
+
+/// A field's value: raw JSON and where it lies.
+#[derive(Clone, Debug)]
+pub struct Value<'text> {
+    raw: &'text [u8],
+    /// Offsets of the raw value in the text.
+    pub span: Range<usize>,
+}
+
+impl<'text> Object<'text> {
+    /// Reads a whole object.
+    ///
+    /// # Errors
+    /// [`JsonError`] with the byte offset of the first fault.
+    pub fn read(text: &'text [u8], depth_limit: usize) -> Result<Self, JsonError> {
+        if let Err(error) = std::str::from_utf8(text) {
+            return Err(JsonError::Syntax(error.valid_up_to()));
+        }
+        let mut reader = Reader { text, at: 0, depth_left: depth_limit, fields: Vec::with_capacity(16) };
+        reader.skip_space();
+        if reader.peek() != Some(b'{') {
+            reader.value()?;
+            return Err(JsonError::NotAnObject);
+        }
+        let fields = reader.top_level()?;
+        reader.skip_space();
+        if reader.at != text.len() {
+            return Err(JsonError::Syntax(reader.at));
+        }
+        Ok(Self { text, fields })
+    }
+
+    /// The value of a top-level field.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Value<'text>> {
+        let (_, span) = self.fields.iter().find(|(name, _)| name.as_ref() == key.as_bytes())?;
+        Some(Value { raw: &self.text[span.clone()], span: span.clone() })
+    }
+}
+
+impl Value<'_> {
+    /// The text of a string value, escapes resolved; `None` for other kinds and for lone surrogates.
+    #[must_use]
+    pub fn as_text(&self) -> Option<String> {
+        serde_json::from_slice(self.raw).ok()
+    }
+
+    /// `true` or `false`; `None` for other kinds.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.raw {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// A non-negative integer; `None` for other kinds.
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        std::str::from_utf8(self.raw).ok()?.parse().ok()
+    }
+
+    /// Whether the value is `null`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.raw == b"null"
+    }
+}
+
+struct Reader<'text> {
+    text: &'text [u8],
+    at: usize,
+    depth_left: usize,
+    /// Keys of all open objects, innermost last; each object owns the tail from where it began.
+    fields: Vec<Field<'text>>,
+}
+
+impl<'text> Reader<'text> {
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), JsonError> {
+        if self.peek() != Some(byte) {
+            return Err(JsonError::Syntax(self.at));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn top_level(&mut self) -> Result<Vec<Field<'text>>, JsonError> {
+        self.descend()?;
+        self.members()?;
+        Ok(std::mem::take(&mut self.fields))
+    }
+
+    fn descend(&mut self) -> Result<(), JsonError> {
+        self.depth_left = self.depth_left.checked_sub(1).ok_or(JsonError::TooDeep(self.at))?;
+        Ok(())
+    }
+
+    fn value(&mut self) -> Result<(), JsonError> {
+        match self.peek() {
+            Some(b'"') => self.string().map(|_| ()),
+            Some(b'{') => {
+                self.descend()?;
+                let first = self.fields.len();
+                self.members()?;
+                self.fields.truncate(first);
+                self.depth_left += 1;
+                Ok(())
+            }
+            Some(b'[') => {
+                self.descend()?;
+                self.elements()?;
+                self.depth_left += 1;
+                Ok(())
+            }
+            Some(b't') => self.literal(b"true"),
+            Some(b'f') => self.literal(b"false"),
+            Some(b'n') => self.literal(b"null"),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            _ => Err(JsonError::Syntax(self.at)),
+        }
+    }
+
+    /// Reads `{…}` and leaves its keys at the tail of `fields`.
+    fn members(&mut self) -> Result<(), JsonError> {
+        let first = self.fields.len();
+        self.at += 1;
+        self.skip_space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            let key = self.string()?;
+            self.skip_space();
+            self.expect(b':')?;
+            self.skip_space();
+            let start = self.at;
+            self.value()?;
+            self.fields.push((key, start..self.at));
+            self.skip_space();
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.skip_space();
+                }
+                Some(b'}') => {
+                    self.at += 1;
+                    return if has_duplicate(&mut self.fields[first..]) {
+                        Err(JsonError::DuplicateKey(self.at))
+                    } else {
+                        Ok(())
+                    };
+                }
+                _ => return Err(JsonError::Syntax(self.at)),
+            }
+        }
+    }
+
+    fn elements(&mut self) -> Result<(), JsonError> {
+        self.at += 1;
+        self.skip_space();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            self.value()?;
+            self.skip_space();
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.skip_space();
+                }
+                Some(b']') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(JsonError::Syntax(self.at)),
+            }
+        }
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Result<(), JsonError> {
+        if !self.text[self.at..].starts_with(word) {
+            return Err(JsonError::Syntax(self.at));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at == start { Err(JsonError::Syntax(self.at)) } else { Ok(()) }
+    }
+
+    fn number(&mut self) -> Result<(), JsonError> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    /// Reads a string and returns its content, decoded where it has escapes.
+    fn string(&mut self) -> Result<Cow<'text, [u8]>, JsonError> {
+        let quote = self.at;
+        self.expect(b'"')?;
+        let mut escaped = false;
+        loop {
+            self.at += plain_prefix(&self.text[self.at..]);
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                _ => return Err(JsonError::Syntax(self.at)),
+            }
+        }
+        self.at += 1;
+        let raw = &self.text[quote..self.at];
+        if !escaped {
+            return Ok(Cow::Borrowed(&raw[1..raw.len() - 1]));
+        }
+        // Only keys need the decoded text; a lone surrogate keeps its raw form, which no known key equals.
+        let decoded = serde_json::from_slice::<String>(raw).map(String::into_bytes);
+        Ok(decoded.map_or(Cow::Borrowed(raw), Cow::Owned))
+    }
+
+    fn escape(&mut self) -> Result<(), JsonError> {
+        self.at += 1;
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(b'u') => {
+                let digits = self.text.get(self.at + 1..self.at + 5).ok_or(JsonError::Syntax(self.at))?;
+                if !digits.iter().all(u8::is_ascii_hexdigit) {
+                    return Err(JsonError::Syntax(self.at));
+                }
+                self.at += 5;
+                Ok(())
+            }
+            _ => Err(JsonError::Syntax(self.at)),
+        }
+    }
+}
+
+/// Length of the run of bytes that need no look: not a quote, a backslash or a control character.
+///
+/// Eight bytes at a time: most of a prompt is plain text, and this is where the reader spends its time.
+fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let mut length = 0;
+    let (words, _) = bytes.as_chunks::<8>();
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let backslash = word ^ (ONES * u64::from(b'\\'));
+        let special = (quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash)
+            | (word.wrapping_sub(ONES * 0x20) & !word);
+        let special = special & HIGHS;
+        if special != 0 {
+            return length + special.trailing_zeros() as usize / 8;
+        }
+        length += 8;
+    }
+    length + bytes[length..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
+}
+
+/// Whether a key occurs twice. Few keys are compared in pairs; many are sorted, so that a hostile object stays cheap.
+fn has_duplicate(fields: &mut [Field<'_>]) -> bool {
+    if fields.len() <= 12 {
+        return fields
+            .iter()
+            .enumerate()
+            .any(|(index, (key, _))| fields[..index].iter().any(|(other, _)| other == key));
+    }
+    fields.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+    fields.windows(2).any(|pair| pair[0].0 == pair[1].0)
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

@@ -1,0 +1,116 @@
+//! Bodies as both doors see them.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use fastgate_core::failure::{Cause, Failure};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::relay::Relay;
+
+/// A request's body: still on its way (native door) or already read (ASGI door).
+#[derive(Debug)]
+pub enum RequestBody {
+    /// Comes from hyper.
+    Incoming(Incoming),
+    /// Was read by the server in front.
+    Whole(Bytes),
+}
+
+impl RequestBody {
+    /// Reads the body once. One frame, the usual case, is not copied.
+    ///
+    /// # Errors
+    /// [`Cause::BodyTooLarge`] beyond `limit_bytes`, before reading where the length is known;
+    /// [`Cause::InvalidRequest`] when the client's transfer breaks.
+    pub async fn read(self, limit_bytes: usize) -> Result<Bytes, Failure> {
+        let mut incoming = match self {
+            Self::Whole(bytes) if bytes.len() > limit_bytes => return Err(too_large(limit_bytes)),
+            Self::Whole(bytes) => return Ok(bytes),
+            Self::Incoming(incoming) => incoming,
+        };
+        let announced = incoming.size_hint().lower();
+        if announced > limit_bytes as u64 {
+            return Err(too_large(limit_bytes));
+        }
+        let mut first = Bytes::new();
+        let mut rest = BytesMut::new();
+        while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {
+            let frame = frame.map_err(|_| Failure::invalid_request("the request body broke off", None))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if first.len() + rest.len() + data.len() > limit_bytes {
+                return Err(too_large(limit_bytes));
+            }
+            if first.is_empty() {
+                first = data;
+                continue;
+            }
+            if rest.is_empty() {
+                rest.reserve(first.len() + usize::try_from(incoming.size_hint().lower()).unwrap_or(0) + data.len());
+            }
+            rest.extend_from_slice(&data);
+        }
+        if rest.is_empty() {
+            return Ok(first);
+        }
+        let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+        whole.extend_from_slice(&first);
+        whole.extend_from_slice(&rest);
+        Ok(whole.freeze())
+    }
+}
+
+fn too_large(limit_bytes: usize) -> Failure {
+    Failure::new(Cause::BodyTooLarge, format!("the request body is larger than the limit of {limit_bytes} bytes"))
+}
+
+/// An answer's body: at hand, or relayed from the provider.
+#[derive(Debug)]
+pub enum ResponseBody {
+    /// At hand as a whole.
+    Whole(Bytes),
+    /// Comes from the provider while it is sent.
+    Relay(Box<Relay>),
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        match &mut *self {
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Relay(relay) => relay.poll_next(context).map(|next| next.map(|chunk| chunk.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Relay(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// The provider broke off in the middle of an answer that has no way to say so; the client's connection is cut too,
+/// so that the answer can't be taken for whole.
+#[derive(Debug)]
+pub struct BrokenOff;
+
+impl std::fmt::Display for BrokenOff {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the provider broke off in the middle of an answer")
+    }
+}
+
+impl std::error::Error for BrokenOff {}

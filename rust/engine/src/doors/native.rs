@@ -1,0 +1,367 @@
+//! The native door: hyper on one current-thread runtime per core.
+//!
+//! One listening socket, so the kernel refuses a second gateway on the port. The first core accepts and hands each
+//! connection to the core with the fewest: SO_REUSEPORT would spread by hash, and long streams would make that matter.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Request, header};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
+
+use super::{admin, tls};
+use crate::body::RequestBody;
+use crate::entry;
+use crate::gateway::{ConnectionCount, Shared};
+use crate::guard::Peer;
+use crate::local::LocalExecutor;
+use crate::worker::Worker;
+
+/// How a native door is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where operators connect.
+    pub admin: Option<SocketAddr>,
+    /// Cores to use; at least 1.
+    pub threads: usize,
+    /// Paths of a certificate chain and its key.
+    pub tls: Option<(String, String)>,
+}
+
+/// How far a stop has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, PartialOrd)]
+enum Phase {
+    Serving,
+    /// Nothing new is accepted; every answer asks its client to close.
+    Draining,
+    /// Idle connections are closed, busy ones after their answer.
+    ClosingIdle,
+    /// The grace is over.
+    Aborting,
+}
+
+/// Idle clients get this long to send what they were about to send, before their connection is closed: a request
+/// that crosses the closing on the wire would be lost.
+const IDLE_GRACE: Duration = Duration::from_millis(500);
+
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A running native door.
+#[derive(Debug)]
+pub struct NativeDoor {
+    shared: Arc<Shared>,
+    phase: watch::Sender<Phase>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Where clients connect, with the port that was bound.
+    pub listen: SocketAddr,
+    /// Where operators connect.
+    pub admin: Option<SocketAddr>,
+}
+
+/// A core as the accepting one sees it.
+struct Core {
+    inbox: mpsc::UnboundedSender<std::net::TcpStream>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl NativeDoor {
+    /// Binds, then starts the threads.
+    ///
+    /// # Errors
+    /// A port that is taken, a certificate that can't be read, a thread that can't be started.
+    pub fn start(shared: Arc<Shared>, options: &Options) -> io::Result<Self> {
+        let listener = bind(options.listen)?;
+        let admin_listener = options.admin.map(bind).transpose()?;
+        let listen = listener.local_addr()?;
+        let admin = admin_listener.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+        let tls = options.tls.as_ref().map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
+        *shared.listen.lock() = Some(listen);
+        let (phase, phase_seen) = watch::channel(Phase::Serving);
+        let (cores, inboxes): (Vec<_>, Vec<_>) = (0..options.threads.max(1))
+            .map(|_| {
+                let (inbox, received) = mpsc::unbounded_channel();
+                let connections = Arc::new(AtomicUsize::new(0));
+                (Core { inbox, connections: Arc::clone(&connections) }, (received, connections))
+            })
+            .unzip();
+        let mut accepting = Some(Accepting { listener, admin_listener, cores });
+        let mut threads = Vec::new();
+        for (index, (inbox, connections)) in inboxes.into_iter().enumerate() {
+            let seat = Seat {
+                shared: Arc::clone(&shared),
+                phase: phase_seen.clone(),
+                tls: tls.clone(),
+                connections,
+                inbox,
+                accepting: accepting.take(),
+            };
+            threads.push(std::thread::Builder::new().name(format!("fastgate-{index}")).spawn(move || seat.run())?);
+        }
+        Ok(Self { shared, phase, threads: Mutex::new(threads), listen, admin })
+    }
+
+    /// Stops: nothing new is accepted, what is under way may finish within `grace`. Returns whether all of it did.
+    pub fn stop(&self, grace: Duration) -> bool {
+        let started = Instant::now();
+        self.shared.start_draining();
+        self.phase.send_replace(Phase::Draining);
+        self.shared.wait_for_connections_to_close(started + IDLE_GRACE.min(grace));
+        self.phase.send_replace(Phase::ClosingIdle);
+        let all_finished = self.shared.wait_for_connections_to_close(started + grace);
+        self.phase.send_replace(Phase::Aborting);
+        for thread in self.threads.lock().drain(..) {
+            // A thread that panicked has already been counted by the exchanges it dropped.
+            let _ = thread.join();
+        }
+        all_finished
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+    // Lets a restarted gateway bind while old connections linger; it does not let two listen at once.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket
+        .bind(&address.into())
+        .and_then(|()| socket.listen(4096))
+        .map_err(|error| io::Error::new(error.kind(), format!("can't listen on {address}: {error}")))?;
+    Ok(socket.into())
+}
+
+struct Accepting {
+    listener: std::net::TcpListener,
+    admin_listener: Option<std::net::TcpListener>,
+    cores: Vec<Core>,
+}
+
+/// What one thread needs.
+struct Seat {
+    shared: Arc<Shared>,
+    phase: watch::Receiver<Phase>,
+    tls: Option<TlsAcceptor>,
+    connections: Arc<AtomicUsize>,
+    inbox: mpsc::UnboundedReceiver<std::net::TcpStream>,
+    accepting: Option<Accepting>,
+}
+
+impl Seat {
+    fn run(self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
+        #[expect(clippy::expect_used, reason = "without a runtime this thread can do nothing; its panic is the report")]
+        let runtime = runtime.expect("a runtime");
+        let local = tokio::task::LocalSet::new();
+        local.block_on(&runtime, self.serve());
+    }
+
+    async fn serve(mut self) {
+        let counts = self.shared.add_counts();
+        let core = Rc::new(ServingCore {
+            worker: Worker::new(Arc::clone(&self.shared), counts),
+            phase: self.phase.clone(),
+            tls: self.tls.take(),
+            connections: Arc::clone(&self.connections),
+        });
+        if let Some(accepting) = self.accepting.take() {
+            accepting.spawn(&core);
+        }
+        let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                Some(stream) = self.inbox.recv() => {
+                    if let Ok(stream) = TcpStream::from_std(stream) {
+                        core.spawn(stream);
+                    }
+                }
+                _ = sweep.tick() => core.worker.sweep(),
+                _ = self.phase.wait_for(|phase| *phase >= Phase::Aborting) => return,
+            }
+        }
+    }
+}
+
+impl Accepting {
+    fn spawn(self, core: &Rc<ServingCore>) {
+        if let Some(listener) = self.admin_listener {
+            let core = Rc::clone(core);
+            tokio::task::spawn_local(accept(listener, core.phase.clone(), Phase::Aborting, move |stream| {
+                tokio::task::spawn_local(admin::serve(Rc::clone(&core.worker), stream));
+            }));
+        }
+        let own = Rc::clone(core);
+        let cores = self.cores;
+        tokio::task::spawn_local(accept(self.listener, core.phase.clone(), Phase::Draining, move |stream| {
+            let fewest = cores.iter().min_by_key(|core| core.connections.load(Ordering::Relaxed));
+            match fewest {
+                Some(other) if !Arc::ptr_eq(&other.connections, &own.connections) => {
+                    // Counted here, so that a burst spreads before the other core has woken up.
+                    if let Ok(stream) = stream.into_std() {
+                        other.connections.fetch_add(1, Ordering::Relaxed);
+                        if other.inbox.send(stream).is_err() {
+                            other.connections.fetch_sub(1, Ordering::Relaxed);
+                        }
+                    }
+                }
+                _ => {
+                    own.connections.fetch_add(1, Ordering::Relaxed);
+                    own.spawn(stream);
+                }
+            }
+        }));
+    }
+}
+
+/// Accepts until the phase is reached, then takes what the kernel has completed already: closing the listener would
+/// reset it.
+async fn accept(
+    listener: std::net::TcpListener,
+    mut phase: watch::Receiver<Phase>,
+    until: Phase,
+    mut hand_over: impl FnMut(TcpStream),
+) {
+    let Ok(listener) = TcpListener::from_std(listener) else { return };
+    loop {
+        tokio::select! {
+            biased;
+            _ = phase.wait_for(|phase| *phase >= until) => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => hand_over(stream),
+                // Out of descriptors, most likely: give connections time to close instead of spinning.
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+    std::future::poll_fn(|context| {
+        while let std::task::Poll::Ready(Ok((stream, _))) = listener.poll_accept(context) {
+            hand_over(stream);
+        }
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+/// What the connections of one core share.
+struct ServingCore {
+    worker: Rc<Worker>,
+    phase: watch::Receiver<Phase>,
+    tls: Option<TlsAcceptor>,
+    connections: Arc<AtomicUsize>,
+}
+
+/// One connection less when it goes.
+struct CoreCount(Arc<AtomicUsize>);
+
+impl Drop for CoreCount {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl ServingCore {
+    fn spawn(self: &Rc<Self>, stream: TcpStream) {
+        let counted = (CoreCount(Arc::clone(&self.connections)), ConnectionCount::new(&self.worker.shared));
+        let core = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let mut phase = core.phase.clone();
+            tokio::select! {
+                biased;
+                () = core.serve(stream) => {}
+                _ = phase.wait_for(|phase| *phase >= Phase::Aborting) => {}
+            }
+            drop(counted);
+        });
+    }
+
+    async fn serve(&self, stream: TcpStream) {
+        // Small frames must not wait for the peer's acknowledgement (Nagle).
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let Ok(address) = stream.peer_addr() else { return };
+        let peer = Peer { is_loopback: address.ip().to_canonical().is_loopback() };
+        let Some(tls) = &self.tls else {
+            return if speaks_http2(&stream).await {
+                self.serve_http2(stream, peer).await;
+            } else {
+                self.serve_http1(stream, peer).await;
+            };
+        };
+        let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await else { return };
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            self.serve_http2(stream, peer).await;
+        } else {
+            self.serve_http1(stream, peer).await;
+        }
+    }
+
+    async fn serve_http1(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: Peer) {
+        let service = service_fn(|request: Request<Incoming>| async move {
+            let mut response = entry::answer(&self.worker, request.map(RequestBody::Incoming), peer).await;
+            if self.worker.shared.is_draining() {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .half_close(false)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let mut phase = self.phase.clone();
+        tokio::select! {
+            biased;
+            // What went wrong was settled by the exchange; the client is gone.
+            _ = connection.as_mut() => return,
+            _ = phase.wait_for(|phase| *phase >= Phase::ClosingIdle) => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+
+    async fn serve_http2(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: Peer) {
+        let worker = Rc::clone(&self.worker);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let worker = Rc::clone(&worker);
+            async move { Ok::<_, Infallible>(entry::answer(&worker, request.map(RequestBody::Incoming), peer).await) }
+        });
+        let connection = http2::Builder::new(LocalExecutor)
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(256)
+            .keep_alive_interval(Duration::from_secs(30))
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let mut phase = self.phase.clone();
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            // HTTP/2 can say goodbye without losing a request, so it does at once.
+            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+}
+
+/// Whether a client without TLS begins with HTTP/2's preface ("prior knowledge").
+async fn speaks_http2(stream: &TcpStream) -> bool {
+    let mut first = [0; 4];
+    matches!(stream.peek(&mut first).await, Ok(4) if &first == b"PRI ")
+}

@@ -1,0 +1,243 @@
+//! A Flight: the upstream half of an exchange, one call to one deployment and its answer.
+//!
+//! A lone client drives it inline: polling the flight polls the provider's connection. Dropping it before the answer
+//! is whole closes an HTTP/1.1 connection and resets an HTTP/2 stream, which is how a leaving client stops the
+//! provider.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::tables::{Deployment, Timeouts};
+use http::{Request, response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use crate::snapshot::{Head, Target};
+use crate::upstream::{Connection, Origin, connect};
+use crate::worker::Worker;
+
+/// What a flight needs to take off.
+pub(crate) struct Plan<'a> {
+    pub(crate) deployment: &'a Deployment,
+    pub(crate) target: &'a Target,
+    pub(crate) head: &'a Head,
+    pub(crate) body: Bytes,
+    /// The end of the client's patience, if it is nearer than the deployment's own time-outs.
+    pub(crate) budget_ends: Option<Instant>,
+    pub(crate) idle_connections: usize,
+}
+
+/// An answer under way.
+pub(crate) struct Flight {
+    worker: Rc<Worker>,
+    origin: Arc<Origin>,
+    connection: Option<Connection>,
+    /// Status and headers.
+    pub(crate) head: response::Parts,
+    body: Incoming,
+    patience: Patience,
+    deployment: String,
+    idle_connections: usize,
+}
+
+impl std::fmt::Debug for Flight {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Flight").field("deployment", &self.deployment).finish_non_exhaustive()
+    }
+}
+
+impl Flight {
+    /// Sends the request and waits for the head of the answer.
+    ///
+    /// A pooled connection that turns out dead before any byte of an answer is replaced once, silently.
+    ///
+    /// # Errors
+    /// [`Cause::ProviderUnreachable`], [`Cause::ProviderFailed`] or [`Cause::ProviderTimeout`].
+    pub(crate) async fn launch(worker: &Rc<Worker>, plan: Plan<'_>) -> Result<Self, Failure> {
+        let started = Instant::now();
+        let timeouts = plan.deployment.timeouts;
+        let patience = Patience::new(started, timeouts, plan.budget_ends);
+        let first_content_by = patience.deadline();
+        let launched = tokio::time::timeout_at(first_content_by, call(worker, &plan)).await;
+        let (connection, answer) = match launched {
+            Ok(result) => result?,
+            Err(_) => return Err(timed_out(&plan.deployment.id, "sent no answer", started.elapsed())),
+        };
+        let (head, body) = answer.into_parts();
+        Ok(Self {
+            worker: Rc::clone(worker),
+            origin: Arc::clone(&plan.target.origin),
+            connection: Some(connection),
+            head,
+            body,
+            patience,
+            deployment: plan.deployment.id.clone(),
+            idle_connections: plan.idle_connections,
+        })
+    }
+
+    /// The next piece of the body; `None` at its proper end.
+    pub(crate) fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
+        match connection.poll_body(&mut self.body, context) {
+            Poll::Ready(Some(Ok(data))) => {
+                self.patience.note_progress();
+                Poll::Ready(Some(Ok(data)))
+            }
+            Poll::Ready(Some(Err(_))) => {
+                self.connection = None;
+                let message = format!("{}: the connection broke off in the middle of the answer", self.deployment);
+                Poll::Ready(Some(Err(Failure::new(Cause::ProviderFailed, message))))
+            }
+            Poll::Ready(None) => {
+                self.land();
+                Poll::Ready(None)
+            }
+            Poll::Pending => match self.patience.poll_over(context) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(waited) => {
+                    self.connection = None;
+                    Poll::Ready(Some(Err(timed_out(&self.deployment, "stopped sending", waited))))
+                }
+            },
+        }
+    }
+
+    /// From here on a silence is a gap between chunks, no longer the wait for the first content.
+    pub(crate) fn note_content(&mut self) {
+        self.patience.content_seen = true;
+    }
+
+    /// Reads up to `limit_bytes` of the body. The flag tells whether that was all of it.
+    pub(crate) async fn read(&mut self, limit_bytes: usize) -> Result<(Bytes, bool), Failure> {
+        let mut first = Bytes::new();
+        let mut joined = BytesMut::new();
+        while let Some(chunk) = std::future::poll_fn(|context| self.poll_chunk(context)).await {
+            let chunk = chunk?;
+            if first.is_empty() && joined.is_empty() {
+                first = chunk;
+            } else {
+                if joined.is_empty() {
+                    joined.extend_from_slice(&first);
+                }
+                joined.extend_from_slice(&chunk);
+            }
+            if first.len().max(joined.len()) > limit_bytes {
+                return Ok((if joined.is_empty() { first } else { joined.freeze() }, false));
+            }
+        }
+        Ok((if joined.is_empty() { first } else { joined.freeze() }, true))
+    }
+
+    /// The body has ended properly: the connection may serve another exchange.
+    fn land(&mut self) {
+        if let Some(connection @ Connection::Http1(_)) = self.connection.take() {
+            let now = std::time::Instant::now();
+            self.worker.pool.borrow_mut().keep(&self.origin, connection, self.idle_connections, now);
+        }
+    }
+}
+
+type Answer = http::Response<Incoming>;
+
+async fn call(worker: &Rc<Worker>, plan: &Plan<'_>) -> Result<(Connection, Answer), Failure> {
+    let origin = &plan.target.origin;
+    let pooled = worker.pool.borrow_mut().take(origin);
+    if let Some(mut connection) = pooled {
+        match connection.send(request(plan, &connection)).await {
+            Ok(answer) => return Ok((connection, answer)),
+            Err(error) if error.is_connection_closed => {}
+            Err(error) => return Err(failed(plan, &error.reason)),
+        }
+    }
+    let connect_for = Duration::from_millis(plan.deployment.timeouts.connect_ms);
+    let mut connection = tokio::time::timeout(connect_for, connect(origin))
+        .await
+        .map_err(|_| timed_out(&plan.deployment.id, "could not be connected to", connect_for))?
+        .map_err(|reason| {
+            let message = format!("{}: the provider can't be reached: {reason}", plan.deployment.id);
+            Failure::new(Cause::ProviderUnreachable, message)
+        })?;
+    if let Some(shared) = connection.share() {
+        let now = std::time::Instant::now();
+        worker.pool.borrow_mut().keep(origin, shared, plan.idle_connections, now);
+    }
+    let answer = connection.send(request(plan, &connection)).await.map_err(|error| failed(plan, &error.reason))?;
+    Ok((connection, answer))
+}
+
+fn request(plan: &Plan<'_>, connection: &Connection) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(plan.body.clone()));
+    *request.method_mut() = http::Method::POST;
+    *request.uri_mut() = match connection {
+        Connection::Http1(_) => plan.target.chat_path.clone(),
+        Connection::Http2(_) => plan.target.chat_uri.clone(),
+    };
+    *request.headers_mut() = plan.head.headers.clone();
+    request
+}
+
+fn failed(plan: &Plan<'_>, reason: &str) -> Failure {
+    Failure::new(
+        Cause::ProviderFailed,
+        format!("{}: the provider failed before its answer: {reason}", plan.deployment.id),
+    )
+}
+
+fn timed_out(deployment: &str, what: &str, waited: Duration) -> Failure {
+    Failure::new(Cause::ProviderTimeout, format!("{deployment}: the provider {what} within {} ms", waited.as_millis()))
+}
+
+/// How long a flight may stay silent. One timer, moved lazily: a chunk only notes the time.
+struct Patience {
+    started: Instant,
+    timeouts: Timeouts,
+    budget_ends: Option<Instant>,
+    last_progress: Instant,
+    content_seen: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    fn new(started: Instant, timeouts: Timeouts, budget_ends: Option<Instant>) -> Self {
+        Self { started, timeouts, budget_ends, last_progress: started, content_seen: false, timer: None }
+    }
+
+    fn note_progress(&mut self) {
+        self.last_progress = Instant::now();
+    }
+
+    fn deadline(&self) -> Instant {
+        let total = self.started + Duration::from_millis(self.timeouts.total_ms);
+        let silence = if self.content_seen {
+            self.last_progress + Duration::from_millis(self.timeouts.gap_ms)
+        } else {
+            let first_content = self.started + Duration::from_millis(self.timeouts.first_content_ms);
+            self.budget_ends.map_or(first_content, |budget_ends| first_content.min(budget_ends))
+        };
+        total.min(silence)
+    }
+
+    /// Ready with the length of the wait once it is too long.
+    fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<Duration> {
+        loop {
+            let deadline = self.deadline();
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            if timer.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                let since = if self.content_seen { self.last_progress } else { self.started };
+                return Poll::Ready(now - since);
+            }
+            timer.as_mut().reset(deadline);
+        }
+    }
+}

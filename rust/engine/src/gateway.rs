@@ -1,0 +1,133 @@
+//! What all cores share, and how the configuration in force is replaced.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use fastgate_core::tables::Tables;
+use parking_lot::{Condvar, Mutex};
+
+use crate::settlement::Counts;
+use crate::snapshot::{Environment, Snapshot};
+
+/// State shared by all cores: few things, each with its own synchronisation.
+#[derive(Debug)]
+pub struct Shared {
+    /// The configuration in force.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// Where the native door listens; its host may be named by clients.
+    pub listen: Mutex<Option<SocketAddr>>,
+    draining: AtomicBool,
+    /// Client connections open on the native door.
+    connections: Mutex<usize>,
+    all_closed: Condvar,
+    counts: Mutex<Vec<Arc<Counts>>>,
+    environment: Environment,
+}
+
+impl Shared {
+    /// Prepares the first configuration.
+    ///
+    /// # Errors
+    /// What is wrong with the tables, without secrets.
+    pub fn new(tables: Tables, environment: Environment) -> Result<Arc<Self>, String> {
+        let snapshot = Snapshot::prepare(tables, &environment)?;
+        Ok(Arc::new(Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            listen: Mutex::default(),
+            draining: AtomicBool::new(false),
+            connections: Mutex::new(0),
+            all_closed: Condvar::new(),
+            counts: Mutex::default(),
+            environment,
+        }))
+    }
+
+    /// Replaces the configuration: prepared first (which may fail), then swapped (which can't).
+    ///
+    /// # Errors
+    /// What is wrong with the tables; the old ones stay in force.
+    pub fn reload(&self, tables: Tables) -> Result<(), String> {
+        let beyond_loopback = self.listen.lock().is_some_and(|address| !address.ip().is_loopback());
+        if tables.keys.is_empty() && beyond_loopback {
+            return Err("keys: the last key can't be removed while listening beyond loopback".into());
+        }
+        self.snapshot.store(Arc::new(Snapshot::prepare(tables, &self.environment)?));
+        Ok(())
+    }
+
+    /// A new core's counts.
+    pub fn add_counts(&self) -> Arc<Counts> {
+        let counts = Arc::new(Counts::default());
+        self.counts.lock().push(Arc::clone(&counts));
+        counts
+    }
+
+    /// Exchanges begun, and settled by (outcome, fault's owner), over all cores.
+    pub fn totals(&self) -> (u64, Vec<(&'static str, &'static str, u64)>) {
+        let mut started = 0;
+        let mut settled: Vec<(&'static str, &'static str, u64)> = Vec::new();
+        for counts in self.counts.lock().iter() {
+            let (core_started, core_settled) = counts.read();
+            started += core_started;
+            for (index, (name, fault, count)) in core_settled.enumerate() {
+                match settled.get_mut(index) {
+                    Some(total) => total.2 += count,
+                    None => settled.push((name, fault, count)),
+                }
+            }
+        }
+        (started, settled)
+    }
+
+    /// Exchanges begun and not yet settled.
+    pub fn in_flight(&self) -> u64 {
+        let (started, settled) = self.totals();
+        started.saturating_sub(settled.iter().map(|(_, _, count)| count).sum())
+    }
+
+    /// Client connections open on the native door.
+    pub fn connections(&self) -> usize {
+        *self.connections.lock()
+    }
+
+    /// Waits until no client is connected, at the latest until `deadline`. Returns whether none is.
+    pub fn wait_for_connections_to_close(&self, deadline: Instant) -> bool {
+        let mut connections = self.connections.lock();
+        self.all_closed.wait_while_until(&mut connections, |open| *open > 0, deadline);
+        *connections == 0
+    }
+
+    /// From now on no new work is wanted.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the engine is shutting down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// One open client connection.
+#[derive(Debug)]
+pub(crate) struct ConnectionCount(Arc<Shared>);
+
+impl ConnectionCount {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        *shared.connections.lock() += 1;
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for ConnectionCount {
+    fn drop(&mut self) {
+        let mut connections = self.0.connections.lock();
+        *connections -= 1;
+        if *connections == 0 {
+            self.0.all_closed.notify_all();
+        }
+    }
+}

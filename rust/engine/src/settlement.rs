@@ -1,0 +1,96 @@
+//! Settling: every exchange ends in exactly one outcome, also when its client leaves or its task dies.
+//!
+//! Cancellation is dropping, so the last word is `Drop`: whoever holds the exchange holds its [`Settlement`], and
+//! when that goes away unsettled the client has left (or the task has panicked).
+
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fastgate_core::failure::{Cause, TABLE};
+
+use crate::worker::Worker;
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// The provider's answer went out whole.
+    Answered,
+    /// The provider's error went out as it came.
+    ProviderError,
+    /// The gateway said no, or gave up.
+    Failed(Cause),
+    /// The client hung up first.
+    ClientGone,
+    /// The exchange's task panicked.
+    Panicked,
+}
+
+const FIXED: [(Outcome, &str); 4] = [
+    (Outcome::Answered, "answered"),
+    (Outcome::ProviderError, "provider_error"),
+    (Outcome::ClientGone, "client_gone"),
+    (Outcome::Panicked, "panicked"),
+];
+
+impl Outcome {
+    fn index(self) -> usize {
+        match self {
+            Self::Failed(cause) => FIXED.len() + cause as usize,
+            fixed => FIXED.iter().position(|(outcome, _)| *outcome == fixed).unwrap_or(0),
+        }
+    }
+}
+
+/// Counts of one core. Each core writes its own; readers add them up.
+#[derive(Debug, Default)]
+pub struct Counts {
+    started: AtomicU64,
+    settled: [AtomicU64; FIXED.len() + TABLE.len()],
+}
+
+impl Counts {
+    /// Exchanges begun, and settled by outcome: (name, fault's owner, count).
+    pub fn read(&self) -> (u64, impl Iterator<Item = (&'static str, &'static str, u64)> + '_) {
+        let fixed = FIXED.iter().map(|(outcome, name)| {
+            let fault = match outcome {
+                Outcome::ProviderError => "provider",
+                Outcome::ClientGone => "caller",
+                Outcome::Panicked => "gateway",
+                _ => "none",
+            };
+            (*name, fault)
+        });
+        let names = fixed.chain(TABLE.iter().map(|row| (row.code, row.fault.name())));
+        let settled = self.settled.iter().map(|count| count.load(Ordering::Relaxed));
+        (self.started.load(Ordering::Relaxed), names.zip(settled).map(|((name, fault), count)| (name, fault, count)))
+    }
+}
+
+/// The duty to settle one exchange.
+#[derive(Debug)]
+pub struct Settlement {
+    worker: Rc<Worker>,
+    is_settled: bool,
+}
+
+impl Settlement {
+    /// Takes the duty on.
+    pub fn begin(worker: Rc<Worker>) -> Self {
+        worker.counts.started.fetch_add(1, Ordering::Relaxed);
+        Self { worker, is_settled: false }
+    }
+
+    /// Settles; only the first outcome counts.
+    pub fn settle(&mut self, outcome: Outcome) {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return;
+        }
+        self.worker.counts.settled[outcome.index()].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Settlement {
+    fn drop(&mut self) {
+        self.settle(if std::thread::panicking() { Outcome::Panicked } else { Outcome::ClientGone });
+    }
+}

@@ -1,0 +1,183 @@
+//! The tables, prepared: addresses parsed, request heads built, keys hashed. Immutable; an exchange keeps the one it
+//! began with.
+
+use std::sync::Arc;
+
+use fastgate_core::keys::KeyRing;
+use fastgate_core::tables::{Credential, Deployment, Provider, Tables};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use memchr::memmem;
+
+use crate::upstream::{Origin, ProxyMatcher, TlsRoots};
+
+/// What preparation takes from outside: proxies of the environment, trusted roots.
+#[derive(Debug)]
+pub struct Environment {
+    /// `HTTPS_PROXY` and `NO_PROXY`, as they were at start.
+    pub(crate) proxies: ProxyMatcher,
+    /// Roots for providers without a `ca_file`.
+    pub(crate) roots: TlsRoots,
+}
+
+impl Environment {
+    /// Reads the process's environment.
+    #[must_use]
+    pub fn from_process() -> Self {
+        Self { proxies: ProxyMatcher::from_environment(), roots: TlsRoots::default() }
+    }
+}
+
+/// A configuration ready for use.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The tables it was prepared from.
+    pub tables: Tables,
+    /// Virtual keys by digest.
+    pub keys: KeyRing,
+    /// One per provider, in the tables' order.
+    pub(crate) targets: Vec<Target>,
+    /// What `x-fastgate-deployment` says, one per deployment.
+    pub(crate) deployment_names: Vec<HeaderValue>,
+    /// Seconds since 1970 when it was prepared; what `GET /v1/models` calls `created`.
+    pub prepared_unix_s: u64,
+}
+
+/// A provider, ready to be called.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) origin: Arc<Origin>,
+    /// The dialect's chat path behind the base URL, as HTTP/1.1 wants it and whole.
+    pub(crate) chat_path: Uri,
+    pub(crate) chat_uri: Uri,
+    /// Request heads, one per credential (or one without).
+    pub(crate) heads: Vec<Head>,
+}
+
+/// The headers of requests made with one credential.
+pub(crate) struct Head {
+    pub(crate) headers: HeaderMap,
+    pub(crate) weight: u32,
+    secret: String,
+}
+
+impl std::fmt::Debug for Head {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Head").field("weight", &self.weight).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// Prepares tables for use.
+    ///
+    /// # Errors
+    /// Which provider can't be prepared, and why; never a secret.
+    pub fn prepare(mut tables: Tables, environment: &Environment) -> Result<Self, String> {
+        let targets = tables
+            .providers
+            .iter()
+            .map(|provider| {
+                Target::prepare(provider, environment).map_err(|error| format!("providers.{}: {error}", provider.id))
+            })
+            .collect::<Result<_, _>>()?;
+        let deployment_names = tables
+            .deployments
+            .iter()
+            .map(|deployment| {
+                HeaderValue::from_str(&deployment.id)
+                    .map_err(|_| format!("deployments.{}: not a name a header may carry", deployment.id))
+            })
+            .collect::<Result<_, _>>()?;
+        let keys = KeyRing::new(std::mem::take(&mut tables.keys));
+        let prepared_unix_s =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Ok(Self { tables, keys, targets, deployment_names, prepared_unix_s })
+    }
+
+    pub(crate) fn target(&self, deployment: &Deployment) -> &Target {
+        &self.targets[deployment.provider]
+    }
+}
+
+impl Target {
+    fn prepare(provider: &Provider, environment: &Environment) -> Result<Self, String> {
+        let base: Uri = provider.base_url.parse().map_err(|error| format!("base_url: {error}"))?;
+        let origin = Origin::prepare(&base, provider, environment)?;
+        let chat_path: Uri =
+            format!("{}{}", base.path().trim_end_matches('/'), fastgate_core::dialects::openai_chat::PATH)
+                .parse()
+                .map_err(|error| format!("base_url: {error}"))?;
+        let chat_uri: Uri = format!("{}://{}{chat_path}", origin.scheme(), origin.authority())
+            .parse()
+            .map_err(|error| format!("base_url: {error}"))?;
+        let anonymous = Credential { secret: String::new(), weight: 1 };
+        let credentials =
+            if provider.credentials.is_empty() { std::slice::from_ref(&anonymous) } else { &provider.credentials };
+        let heads = credentials
+            .iter()
+            .map(|credential| Head::prepare(provider, &origin, credential))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { origin, chat_path, chat_uri, heads })
+    }
+
+    /// The head of the credential that `random` falls on.
+    pub(crate) fn head(&self, random: u64) -> &Head {
+        if let [only] = self.heads.as_slice() {
+            return only;
+        }
+        let total: u64 = self.heads.iter().map(|head| u64::from(head.weight)).sum();
+        let mut mark = random % total.max(1);
+        for head in &self.heads {
+            if mark < u64::from(head.weight) {
+                return head;
+            }
+            mark -= u64::from(head.weight);
+        }
+        &self.heads[0]
+    }
+
+    /// A text from the provider without any of its credentials, which some vendors echo in errors.
+    pub(crate) fn without_secrets(&self, text: bytes::Bytes) -> bytes::Bytes {
+        let mut clean = text;
+        for secret in self.heads.iter().map(|head| head.secret.as_bytes()).filter(|secret| !secret.is_empty()) {
+            if memmem::find(&clean, secret).is_some() {
+                clean = replace_all(&clean, secret, b"[redacted]").into();
+            }
+        }
+        clean
+    }
+}
+
+impl Head {
+    fn prepare(provider: &Provider, origin: &Origin, credential: &Credential) -> Result<Self, String> {
+        let mut headers = HeaderMap::with_capacity(8);
+        let host = HeaderValue::from_str(origin.authority()).map_err(|_| "base_url: not a valid host")?;
+        headers.insert(header::HOST, host);
+        if !credential.secret.is_empty() {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", credential.secret))
+                .map_err(|_| "api_key: has characters that no header may carry")?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("fastgate/", env!("CARGO_PKG_VERSION"))));
+        for (name, value) in &provider.headers {
+            let parsed = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
+            let (name, value) = parsed.ok_or_else(|| format!("headers.{name}: not a valid header"))?;
+            headers.insert(name, value);
+        }
+        Ok(Self { headers, weight: credential.weight, secret: credential.secret.clone() })
+    }
+}
+
+fn replace_all(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut replaced = Vec::with_capacity(text.len());
+    let mut start = 0;
+    for at in memmem::find_iter(text, from) {
+        replaced.extend_from_slice(&text[start..at]);
+        replaced.extend_from_slice(to);
+        start = at + from.len();
+    }
+    replaced.extend_from_slice(&text[start..]);
+    replaced
+}

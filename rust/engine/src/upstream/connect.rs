@@ -1,0 +1,60 @@
+//! New connections: name, TCP (happy eyeballs), tunnel, TLS, protocol.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tower_service::Service;
+
+use super::{Connection, Origin};
+
+/// Opens a connection. Names are looked up on the runtime's blocking threads.
+///
+/// # Errors
+/// For people: which step failed and how, without addresses of proxies or credentials.
+pub(crate) async fn connect(origin: &Arc<Origin>) -> Result<Connection, String> {
+    let tcp = open_tcp(origin).await?;
+    // Small frames must not wait for the peer's acknowledgement (Nagle).
+    tcp.set_nodelay(true).map_err(|error| format!("TCP_NODELAY: {error}"))?;
+    let Some(tls) = &origin.tls else {
+        return Connection::http1(Box::new(tcp)).await;
+    };
+    let stream = TlsConnector::from(Arc::clone(&tls.config))
+        .connect(tls.server_name.clone(), tcp)
+        .await
+        .map_err(|error| format!("TLS: {error}"))?;
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        Connection::http2(Box::new(stream)).await
+    } else {
+        Connection::http1(Box::new(stream)).await
+    }
+}
+
+async fn open_tcp(origin: &Origin) -> Result<TcpStream, String> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    let Some(proxy) = &origin.proxy else {
+        let connected = connector.call(origin.address.clone()).await;
+        return connected.map(TokioIo::into_inner).map_err(|error| describe(&error));
+    };
+    let mut tunnel = Tunnel::new(proxy.address.clone(), connector);
+    if let Some(authorization) = &proxy.authorization {
+        tunnel = tunnel.with_auth(authorization.clone());
+    }
+    poll_fn(|context| tunnel.poll_ready(context)).await.map_err(|error| format!("proxy: {error}"))?;
+    let connected = tunnel.call(origin.address.clone()).await;
+    connected.map(TokioIo::into_inner).map_err(|error| format!("proxy: {error}"))
+}
+
+/// The innermost reason: "Connection refused" says more than "tcp connect error".
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

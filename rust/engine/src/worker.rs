@@ -1,0 +1,87 @@
+//! One core's share of the engine: its connections to providers, its random numbers, its counts.
+
+use std::cell::{Cell, RefCell};
+use std::hash::BuildHasher;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::gateway::Shared;
+use crate::settlement::Counts;
+use crate::snapshot::Snapshot;
+use crate::upstream::Pool;
+
+/// State of one core. Never shared: what other cores may see is in [`Shared`].
+#[derive(Debug)]
+pub struct Worker {
+    /// What all cores share.
+    pub shared: Arc<Shared>,
+    /// This core's counts.
+    pub counts: Arc<Counts>,
+    pub(crate) pool: RefCell<Pool>,
+    random: Cell<u64>,
+    request_salt: u64,
+    requests: Cell<u32>,
+}
+
+impl Worker {
+    /// A worker whose counts `shared` already knows.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, counts: Arc<Counts>) -> Rc<Self> {
+        let seeds = std::hash::RandomState::new();
+        Rc::new(Self {
+            shared,
+            counts,
+            pool: RefCell::default(),
+            random: Cell::new(seeds.hash_one(1)),
+            request_salt: seeds.hash_one(2),
+            requests: Cell::new(0),
+        })
+    }
+
+    /// The configuration in force now; an exchange keeps the one it began with.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshot.load_full()
+    }
+
+    /// Drops idle connections to providers that are too old or dead.
+    pub(crate) fn sweep(&self) {
+        let bounds = self.shared.snapshot.load().tables.bounds;
+        self.pool.borrow_mut().sweep(Instant::now(), Duration::from_millis(bounds.idle_timeout_ms));
+    }
+
+    /// The next random number (wyrand: fast, uniform, not for secrets).
+    pub fn random(&self) -> u64 {
+        let state = self.random.get().wrapping_add(0xa076_1d64_78bd_642f);
+        self.random.set(state);
+        let wide = u128::from(state) * u128::from(state ^ 0xe703_7ed1_a0b4_28db);
+        #[expect(clippy::cast_possible_truncation, reason = "folding both halves is the algorithm")]
+        let folded = (wide >> 64) as u64 ^ wide as u64;
+        folded
+    }
+
+    /// A new request id: 24 hex digits, unique across cores and restarts.
+    pub fn request_id(&self) -> RequestId {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let count = self.requests.get().wrapping_add(1);
+        self.requests.set(count);
+        let number = (u128::from(self.request_salt) << 32) | u128::from(count);
+        let mut text = *b"fgr_000000000000000000000000";
+        for (index, digit) in text[4..].iter_mut().rev().enumerate() {
+            *digit = HEX[(number >> (4 * index)) as usize & 15];
+        }
+        RequestId(text)
+    }
+}
+
+/// Names one exchange in headers, errors and records.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestId([u8; 28]);
+
+impl RequestId {
+    /// The id's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
