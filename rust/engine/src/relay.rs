@@ -227,3 +227,7 @@ impl Joined {
         Some(whole.freeze())
     }
 }
+
+#[cfg(test)]
+#[path = "relay_tests.rs"]
+mod tests;
