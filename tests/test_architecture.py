@@ -1,7 +1,7 @@
 """Imports point one way, stages do not know each other, and the public names are those promised.
 
-The rules are the table in `docs/architecture.md`. They are read from the sources, so a module that breaks one fails here
-before anything runs.
+The rules are those of `docs/architecture.md`. They are read from the sources, so a module that breaks one fails
+here before anything runs.
 """
 
 import ast
@@ -10,8 +10,9 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import fastgate
 import pytest
+
+import fastgate
 
 ROOT = Path(__file__).parents[1]
 RUST = ROOT / "rust"
@@ -39,7 +40,7 @@ FORBIDDEN_CRATES = {
 STAGES = {"guard", "relay", "upstream", "limits", "cache", "privacy", "resilience", "billing"}
 ORDER_KNOWN_BY = {"exchange", "flight"}
 
-# Python's layers, lowest first. A module imports its own layer or a lower one; what is not named is a concern module.
+# Python's layers, lowest first. A module imports its own layer or a lower one; what is not named is a concern.
 LAYERS = [
     {"_core"},
     {"errors"},
