@@ -1,7 +1,7 @@
 """Imports point one way, stages do not know each other, and the public names are those promised.
 
-The rules are those of `docs/architecture.md`. They are read from the sources, so a module that breaks one fails
-here before anything runs.
+The rules are those of `docs/architecture.md`, read from the sources, so a module that breaks one fails here
+before anything runs.
 """
 
 import ast
@@ -40,7 +40,7 @@ FORBIDDEN_CRATES = {
 STAGES = {"guard", "relay", "upstream", "limits", "cache", "privacy", "resilience", "billing"}
 ORDER_KNOWN_BY = {"exchange", "flight"}
 
-# Python's layers, lowest first. A module imports its own layer or a lower one; what is not named is a concern.
+# Python's layers, lowest first. A module imports its own layer or a lower one; the rest are concerns.
 LAYERS = [
     {"_core"},
     {"errors"},
