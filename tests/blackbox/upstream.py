@@ -27,8 +27,8 @@ class Seen:
 class Upstream:
     """A running mock provider."""
 
-    def __init__(self) -> None:
-        self.mock = MockProvider(listen="127.0.0.1:0", record=True)
+    def __init__(self, *, record: bool = True) -> None:
+        self.mock = MockProvider(listen="127.0.0.1:0", record=record)
         self.base_url = f"http://{self.mock.address}/v1"
 
     def script(self, *steps: dict[str, Any], **defaults: Any) -> None:
