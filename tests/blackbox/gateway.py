@@ -1,7 +1,7 @@
 """A gateway in a process of its own, behind any door, and a client that shows bytes as they are.
 
-`http.client` is the client because it shares no code with the gateway or the SDKs and hides nothing: bodies come as
-they were sent, and one that was cut raises.
+`http.client` is the client because it shares no code with the gateway or the SDKs and hides nothing: bodies come
+as they were sent, and one that was cut raises.
 """
 
 import http.client
@@ -194,7 +194,7 @@ class Gateway:
         return connection
 
     def send_chunked(self, body: bytes) -> socket.socket:
-        """A connection on which a chat was asked for in chunks of 10,000 bytes, as far as the gateway took it."""
+        """A connection on which a chat was sent in chunks of 10,000 bytes, as far as the gateway took it."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=CLIENT_TIMEOUT_S)
         head = f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n"
         connection.sendall(f"{head}authorization: Bearer {self.key}\r\n\r\n".encode())

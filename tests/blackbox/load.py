@@ -1,7 +1,7 @@
 """Two load generators on loopback.
 
-`Load` is about right and wrong: workers with a kept connection each check every answer to its last byte. `hammer` is
-about quantity: one thread, many sockets, only status and length are looked at.
+`Load` is about right and wrong: workers with a kept connection each check every answer to its last byte.
+`hammer` is about quantity: one thread, many sockets, only status and length are looked at.
 """
 
 import http.client
@@ -20,8 +20,8 @@ from tests.blackbox.gateway import CHAT, CLIENT_TIMEOUT_S, chat_body
 class Load:
     """Workers that ask until told to end; every second one for streams.
 
-    A request is *answered* if a whole, right answer came. It is *refused* if it began after `mark_stop` and got not
-    one byte: the listener or an idle connection was gone. Anything else has *failed*.
+    A request is *answered* if a whole, right answer came. It is *refused* if it began after `mark_stop` and got
+    not one byte: the listener or an idle connection was gone. Anything else has *failed*.
     """
 
     port: int
@@ -114,12 +114,14 @@ def hammer(port: int, key: str, count: int, *, connections: int = 32) -> int:
     ).encode() + body
     selector = selectors.DefaultSelector()
     received: dict[socket.socket, bytes] = {}
+    sockets: dict[int, socket.socket] = {}
     for _ in range(connections):
         connection = socket.create_connection(("127.0.0.1", port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setblocking(False)
         selector.register(connection, selectors.EVENT_READ)
         received[connection] = b""
+        sockets[connection.fileno()] = connection
     sent = wrong = 0
 
     def send_next(connection: socket.socket) -> None:
@@ -138,8 +140,7 @@ def hammer(port: int, key: str, count: int, *, connections: int = 32) -> int:
         ready = selector.select(CLIENT_TIMEOUT_S)
         assert ready, f"no answer within {CLIENT_TIMEOUT_S} s, {sent} of {count} sent"
         for registered, _ in ready:
-            connection = registered.fileobj
-            assert isinstance(connection, socket.socket)
+            connection = sockets[registered.fd]
             piece = connection.recv(65_536)
             assert piece, f"a kept connection was closed, {sent} of {count} sent"
             answer = received[connection] + piece

@@ -129,7 +129,7 @@ def test_a_broken_json_answer_is_a_gateway_error(
 
 
 def test_an_unreachable_provider_is_a_gateway_error(gateway: Gateway, provider: Upstream) -> None:
-    # A fault named in the model reaches the provider without a script; what it kills is that connection alone.
+    # A fault named in the model reaches the provider without a script, and ends that connection alone.
     answer = gateway.chat(chat_body("gpt-4o@mock-fault:reset=before_headers"))
     assert answer.status == 502
     assert gateway.chat(chat_body()).status == 200

@@ -115,9 +115,10 @@ def test_errors_keep_class_and_body(
 def test_an_error_event_after_content_raises(gateway: Gateway, upstream: Upstream) -> None:
     upstream.script(content=TEXT, chunks=6, error_event="events:3", error={"message": "overloaded now"})
     received = []
-    with gateway.client() as client, pytest.raises(openai.APIError, match="overloaded now"):
-        for chunk in client.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True):
-            received.append(chunk)  # noqa: PERF402 - what came before the error counts too
+    with gateway.client() as client:
+        events = client.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True)
+        with pytest.raises(openai.APIError, match="overloaded now"):
+            received.extend(events)
     assert received
 
 
