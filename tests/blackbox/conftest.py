@@ -1,7 +1,7 @@
 """One suite over every door.
 
-`gateway` (one provider that serves every name) and `named_gateway` (deployments, groups, several keys) run once
-per door and serve all tests that only ask; a test that changes or ends its gateway starts its own with `start`.
+`gateway` (one provider that serves every name) and `named_gateway` (deployments, groups, keys) run once per
+door and serve all tests that only ask; a test that changes or ends its gateway starts its own, with `start`.
 """
 
 import json

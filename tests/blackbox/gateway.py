@@ -1,7 +1,7 @@
 """A gateway in a process of its own, behind any door, and a client that shows bytes as they are.
 
-`http.client` is the client because it shares no code with the gateway or the SDKs and hides nothing: bodies come
-as they were sent, and one that was cut raises.
+`http.client` is the client because it shares no code with the gateway or the SDKs and hides nothing: bodies
+come as they were sent, and one that was cut raises.
 """
 
 import http.client
@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ DOORS: dict[str, list[str]] = {
 
 # Where a door that is not at the root answers for its health.
 READY: dict[str, str] = {}
+MOUNT_PREFIX = "/ai"
 
 
 def free_port() -> int:
@@ -87,7 +88,9 @@ def fetch(
     """One request on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CLIENT_TIMEOUT_S)
     try:
-        connection.request(method, path, body, dict(headers or {}))
+        # A server may answer and close before it has taken a whole body; the answer is there to be read.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(method, path, body, dict(headers or {}))
         response = connection.getresponse()
         names = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, names, response.read())
@@ -198,13 +201,11 @@ class Gateway:
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=CLIENT_TIMEOUT_S)
         head = f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n"
         connection.sendall(f"{head}authorization: Bearer {self.key}\r\n\r\n".encode())
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             for start in range(0, len(body), 10_000):
                 piece = body[start : start + 10_000]
                 connection.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
             connection.sendall(b"0\r\n\r\n")
-        except ConnectionError:
-            pass  # it need not take more than the bound; the answer is there to be read
         return connection
 
     @contextmanager

@@ -20,8 +20,8 @@ from tests.blackbox.gateway import CHAT, CLIENT_TIMEOUT_S, chat_body
 class Load:
     """Workers that ask until told to end; every second one for streams.
 
-    A request is *answered* if a whole, right answer came. It is *refused* if it began after `mark_stop` and got
-    not one byte: the listener or an idle connection was gone. Anything else has *failed*.
+    A request is *answered* if a whole, right answer came. It is *refused* if it began after `mark_stop` and
+    got not one byte: the listener or an idle connection was gone. Anything else has *failed*.
     """
 
     port: int

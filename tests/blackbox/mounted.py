@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from fastgate.asgi import create_app
+from tests.blackbox.gateway import MOUNT_PREFIX as PREFIX
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-PREFIX = "/ai"
 FAR_AWAY = ("203.0.113.9", 40_000)
 
 gateway = create_app(os.environ["FASTGATE_CONFIG"])

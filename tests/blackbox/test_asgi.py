@@ -5,7 +5,7 @@ from tests.blackbox import configuration, gateway
 from tests.blackbox.configuration import KEY
 from tests.blackbox.conftest import Start
 from tests.blackbox.gateway import CHAT, Gateway, chat_body, fetch
-from tests.blackbox.mounted import PREFIX
+from tests.blackbox.gateway import MOUNT_PREFIX as PREFIX
 from tests.blackbox.upstream import Upstream
 
 JSON = {"content-type": "application/json"}

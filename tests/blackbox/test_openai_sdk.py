@@ -6,7 +6,7 @@ from typing import Any
 
 import openai
 import pytest
-from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
 from tests.blackbox.configuration import CHAT_ONLY_KEY
 from tests.blackbox.gateway import Gateway
 from tests.blackbox.upstream import Upstream
@@ -114,7 +114,7 @@ def test_errors_keep_class_and_body(
 
 def test_an_error_event_after_content_raises(gateway: Gateway, upstream: Upstream) -> None:
     upstream.script(content=TEXT, chunks=6, error_event="events:3", error={"message": "overloaded now"})
-    received = []
+    received: list[ChatCompletionChunk] = []
     with gateway.client() as client:
         events = client.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True)
         with pytest.raises(openai.APIError, match="overloaded now"):
