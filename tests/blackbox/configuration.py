@@ -1,0 +1,75 @@
+"""The configurations that the suite runs with, as text, and the secrets in them.
+
+A `Gateway` checks at its end that no secret is in its log; tests check headers and bodies.
+"""
+
+import hashlib
+
+PROVIDER_KEY = "sk-provider-7f3a9c2e5b8d1f60aa44cc"
+KEY = "fg_test_master_0123456789abcdefghijklmnop"
+CHAT_ONLY_KEY = "any-string-may-be-a-key-but-only-for-chat"
+EXPIRED_KEY = "fg_test_expired_0123456789abcdefghijklmno"
+EUROPE_KEY = "fg_test_europe_0123456789abcdefghijklmnop"
+UNKNOWN_KEY = "fg_test_unknown_0123456789abcdefghijklmno"
+SECRETS = (PROVIDER_KEY, KEY, CHAT_ONLY_KEY, EXPIRED_KEY, EUROPE_KEY, UNKNOWN_KEY)
+
+
+def key_table(key: str, tenant: str = "acme", more: str = "") -> str:
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return f'\n[[keys]]\ndigest = "sha256:{digest}"\ntenant = "{tenant}"\n{more}'
+
+
+def server(listen: str, admin: str, state_dir: str, more: str = "") -> str:
+    return f'[server]\nlisten = "{listen}"\nadmin = "{admin}"\nstate_dir = "{state_dir}"\n{more}'
+
+
+def provider(base_url: str) -> str:
+    return (
+        f'\n[providers.upstream]\ndialect = "openai"\nbase_url = "{base_url}"\napi_key = "{PROVIDER_KEY}"\n'
+    )
+
+
+def keyless(base_url: str) -> str:
+    """One provider that serves every name; no key is asked for."""
+    return provider(base_url)
+
+
+def open_provider(base_url: str) -> str:
+    """One provider that serves every name, one key."""
+    return provider(base_url) + "\n[tenants.acme]\n" + key_table(KEY)
+
+
+def named(base_url: str) -> str:
+    """Two deployments, a group, two model names, a tenant bound to a region, four keys."""
+    return (
+        provider(base_url)
+        + """
+[deployments.alpha]
+provider = "upstream"
+model = "upstream-alpha"
+region = "us"
+
+[deployments.beta]
+provider = "upstream"
+model = "upstream-beta"
+region = "eu"
+
+[groups.both]
+members = { alpha = 3, beta = 1 }
+
+[models.chat]
+[[models.chat.rows]]
+use = ["both"]
+
+[models.fast]
+use = ["alpha"]
+
+[tenants.acme]
+[tenants.europe]
+region = "eu"
+"""
+        + key_table(KEY)
+        + key_table(CHAT_ONLY_KEY, more='models = ["chat"]\n')
+        + key_table(EXPIRED_KEY, more='expires = "2020-01-01T00:00:00Z"\n')
+        + key_table(EUROPE_KEY, tenant="europe")
+    )
