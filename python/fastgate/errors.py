@@ -6,8 +6,8 @@
     └── StartError           the gateway can't start here
         └── StateInUse       another gateway holds the state directory
 
-`status`, `code` and `retryable` say what a client is told when such an error reaches it. No message holds a key, a
-credential or the value of an environment variable.
+`status`, `code` and `retryable` say what a client is told when such an error reaches it. No message holds a
+key, a credential or the value of an environment variable.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """YAML text to the same plain values that TOML gives, with a line for each.
 
-Built from parser events rather than PyYAML's constructors, so that nothing is ever instantiated, duplicate keys are
-refused, and aliases can't blow up: nodes and depth are bounded. Scalars follow YAML 1.2's core schema: `no` and `12:30`
-are strings, decimals keep their text. An empty value counts as absent.
+Built from parser events rather than PyYAML's constructors, so that nothing is ever instantiated, duplicate
+keys are refused, and aliases can't blow up: nodes and depth are bounded. Scalars follow YAML 1.2's core
+schema: `no` and `12:30` are strings, decimals keep their text. An empty value counts as absent.
 """
 
 import re
@@ -35,7 +35,8 @@ def read_yaml(text: str, file: str | None) -> tuple[Any, dict[Path, int]]:
     """Plain values of the one document in `text`, and the line of each by its path.
 
     Raises:
-        ConfigError: The first syntax error, duplicate key, foreign tag or bound exceeded; never quotes the file.
+        ConfigError: The first syntax error, duplicate key, foreign tag or bound exceeded; never quotes the
+            file.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
@@ -71,16 +72,18 @@ class _Reader:
         return node
 
     def _error(self, event: yaml.Event, message: str) -> ConfigError:
-        return ConfigError(message, file=self._file, line=event.start_mark.line + 1)
+        return ConfigError(message, file=self._file, line=_line(event))
 
     def _node(self, event: yaml.Event, depth: int) -> _Node:
-        line = event.start_mark.line + 1
+        assert isinstance(event, yaml.NodeEvent)  # the grammar of events has nothing else here
+        line = _line(event)
         if depth > MAX_DEPTH:
             raise self._error(event, f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
                 raise self._error(event, "alias of an anchor that is not complete here")
             return self._anchors[event.anchor]
+        assert isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)
         if event.tag and event.tag != "!" and event.tag not in _CORE_TAGS:
             raise self._error(event, "tags are not allowed")
         node: _Node
@@ -110,7 +113,7 @@ class _Reader:
             if event.value in entries:
                 raise self._error(event, "duplicate key")
             _, value = self._node(next(self._events), depth + 1)
-            entries[event.value] = (event.start_mark.line + 1, value)
+            entries[event.value] = (_line(event), value)
         return entries
 
     def _scalar(self, event: yaml.ScalarEvent) -> str | int | bool | Decimal | None:
@@ -127,6 +130,10 @@ class _Reader:
         if _DECIMAL.fullmatch(text):
             return Decimal(text.replace("_", ""))
         return text
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
 
 
 class _Flattener:
