@@ -124,7 +124,7 @@ def _note_clash(name: str, winner: Route, other: Route, is_entry: bool, findings
     path: Path = ("models", name) if is_entry else ("deployments", min(winner.deployments))
     findings.add(
         path,
-        f"the name \"{name}\" has two meanings: {meant} here, and {lost} as a deployment's name or its model's",
+        f'the name "{name}" has two meanings: {meant} here, and {lost} as deployment or model',
         "rename one of them",
     )
 
@@ -160,5 +160,5 @@ def _check_open(
                     path = ("models", name)
                 elif name in settings.deployments:
                     path = ("deployments", name)
-                message = f'the name "{name}" has two meanings: provider {provider} serves every {provider}/… itself'
+                message = f'the name "{name}" has two meanings: {provider} serves every {provider}/… itself'
                 findings.add(path, message, f"rename it, or give {provider} deployments")

@@ -4,7 +4,7 @@ The JSON Schema (`fastgate check --schema`) and `docs/settings.md` are made from
 `shorthand` may be written as a plain value, which is then that field's.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta, field
@@ -14,10 +14,22 @@ from fastgate.config.units import Duration, Moment, Secret, Size
 # Ids travel in headers and URLs: visible ASCII without quotes.
 Id = Annotated[str, Meta(pattern=r"^[!#-&(-~]{1,128}$")]
 Weight = Annotated[int, Meta(ge=1, le=1_000_000)]
+Threads = Annotated[int, Meta(ge=1, le=1024)]
+Label = Annotated[str, Meta(max_length=128)]
+Names = Annotated[list[str], Meta(min_length=1)]
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shorthand: ClassVar[str | None] = None
+
+
+# Factories, because msgspec can't write a default of these types into the JSON Schema.
+def _duration(text: str) -> Any:
+    return field(default_factory=lambda: Duration.parse(text))
+
+
+def _size(text: str) -> Any:
+    return field(default_factory=lambda: Size.parse(text))
 
 
 class Tls(_Table, frozen=True, kw_only=True):
@@ -32,17 +44,17 @@ class Bounds(_Table, frozen=True, kw_only=True):
 
     request_body: Annotated[
         Size, Meta(description="Largest request body; a larger one is answered with 413.")
-    ] = Size.parse("10MB")
+    ] = _size("10MB")
     stream_event: Annotated[
         Size,
         Meta(description="Largest event of a provider's stream; a larger one ends the stream as an error."),
-    ] = Size.parse("4MB")
+    ] = _size("4MB")
     idle_connections: Annotated[
         int, Meta(ge=0, le=65_536, description="Idle connections kept per core and provider address.")
     ] = 64
     idle_timeout: Annotated[
         Duration, Meta(description="How long an idle connection to a provider is kept.")
-    ] = Duration.parse("60s")
+    ] = _duration("60s")
 
 
 class Server(_Table, frozen=True, kw_only=True):
@@ -60,24 +72,26 @@ class Server(_Table, frozen=True, kw_only=True):
         str, Meta(description="Directory for the lock and all data; one gateway per directory. Restart.")
     ] = "state"
     threads: Annotated[
-        int | None,
-        Meta(ge=1, le=1024, description="I/O threads; the number of usable cores if absent. Restart."),
+        Threads | None,
+        Meta(description="I/O threads; the number of usable cores if absent. Restart."),
     ] = None
     shutdown_grace: Annotated[
         Duration, Meta(description="How long requests in flight may go on after SIGTERM.")
-    ] = Duration.parse("30s")
+    ] = _duration("30s")
     tls: Annotated[Tls | None, Meta(description="Serve HTTPS instead of HTTP. Restart.")] = None
     allowed_hosts: Annotated[
         list[str] | None,
         Meta(
-            description="Hosts that requests may name, without port. If absent: any where keys exist; loopback "
-            "names and the listen address where none do."
+            description="Hosts that requests may name, without port. If absent: any where keys exist; "
+            "loopback names and the listen address where none do."
         ),
     ] = None
     allowed_origins: Annotated[
         list[str], Meta(description="Origins that browsers may call from, as `https://app.example.com`.")
     ] = field(default_factory=list)
-    bounds: Annotated[Bounds, Meta(description="Upper bounds of what one request may occupy.")] = Bounds()
+    bounds: Annotated[Bounds, Meta(description="Upper bounds of what one request may occupy.")] = field(
+        default_factory=Bounds
+    )
 
 
 class Credential(_Table, frozen=True, kw_only=True):
@@ -120,11 +134,11 @@ class Timeouts(_Table, frozen=True, kw_only=True):
     """How long an attempt may take. Written as one duration it is `first_content`."""
 
     shorthand: ClassVar[str | None] = "first_content"
-    connect: Annotated[Duration, Meta(description="TCP and TLS set-up.")] = Duration.parse("5s")
+    connect: Annotated[Duration, Meta(description="TCP and TLS set-up.")] = _duration("5s")
     first_content: Annotated[
         Duration, Meta(description="To a stream's first content, or to the whole of a JSON answer.")
-    ] = Duration.parse("2m")
-    gap: Annotated[Duration, Meta(description="Between two chunks of a stream.")] = Duration.parse("1m")
+    ] = _duration("2m")
+    gap: Annotated[Duration, Meta(description="Between two chunks of a stream.")] = _duration("1m")
     total: Annotated[
         Duration | None,
         Meta(description="To the answer's end. If absent: `10m`, or `first_content` where that is longer."),
@@ -142,7 +156,7 @@ class Deployment(_Table, frozen=True, kw_only=True):
     cost_class: Annotated[Id | None, Meta(description="Free label, as `premium`, for policies.")] = None
     timeout: Annotated[
         Timeouts, Meta(description="One duration, or a table of `connect`, `first_content`, `gap`, `total`.")
-    ] = Timeouts()
+    ] = field(default_factory=Timeouts)
 
 
 class Group(_Table, frozen=True, kw_only=True):
@@ -159,9 +173,10 @@ class Group(_Table, frozen=True, kw_only=True):
 class Row(_Table, frozen=True, kw_only=True):
     """A line of a model's policy table."""
 
-    use: Annotated[
-        list[str], Meta(min_length=1, description="Deployment or group to use. This version: exactly one.")
-    ]
+    use: Annotated[Names, Meta(description="Deployment or group to use. This version: exactly one.")]
+
+
+Rows = Annotated[list[Row], Meta(min_length=1)]
 
 
 class Model(_Table, frozen=True, kw_only=True):
@@ -172,12 +187,12 @@ class Model(_Table, frozen=True, kw_only=True):
         Meta(description="Wall clock from receipt to the first byte of the answer; none if absent."),
     ] = None
     use: Annotated[
-        list[str] | None,
-        Meta(min_length=1, description="Short form of a single row: deployment or group to use."),
+        Names | None,
+        Meta(description="Short form of a single row: deployment or group to use."),
     ] = None
     rows: Annotated[
-        list[Row] | None,
-        Meta(min_length=1, description="Policy table, first match wins. This version: one row."),
+        Rows | None,
+        Meta(description="Policy table, first match wins. This version: one row."),
     ] = None
 
 
@@ -208,12 +223,10 @@ class Key(_Table, frozen=True, kw_only=True):
         ),
     ]
     tenant: Annotated[str, Meta(description="Id in `[tenants]`.")] = "default"
-    name: Annotated[str | None, Meta(max_length=128, description="For people: what the key is for.")] = None
+    name: Annotated[Label | None, Meta(description="For people: what the key is for.")] = None
     user: Annotated[Id | None, Meta(description="User it belongs to.")] = None
     feature: Annotated[Id | None, Meta(description="Product surface it belongs to.")] = None
-    models: Annotated[
-        list[str] | None, Meta(min_length=1, description="Model names it may ask for; all if absent.")
-    ] = None
+    models: Annotated[Names | None, Meta(description="Model names it may ask for; all if absent.")] = None
     expires: Annotated[Moment | None, Meta(description="Refused from this moment on.")] = None
 
 
@@ -221,7 +234,7 @@ class Settings(_Table, frozen=True, kw_only=True):
     """A whole configuration."""
 
     server: Annotated[Server, Meta(description="The gateway's own addresses, directories and bounds.")] = (
-        Server()
+        field(default_factory=Server)
     )
     providers: Annotated[
         dict[str, Provider],
@@ -246,3 +259,10 @@ class Settings(_Table, frozen=True, kw_only=True):
     keys: Annotated[
         list[Key], Meta(description="Virtual keys. Without any, every local client is tenant `default`.")
     ] = field(default_factory=list)
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> Any:
+    """What a setting is when left out; `msgspec.NODEFAULT` where it is required."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default

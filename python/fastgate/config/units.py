@@ -1,7 +1,7 @@
 """Values with a unit or a secret: durations, sizes, moments, credentials.
 
-Each type reads the text a user writes (`parse`, raising ValueError with what is expected) and describes itself
-to the JSON Schema. A `Secret` never shows itself: only `reveal` gives the text.
+Each type reads the text a user writes (`parse`, raising ValueError with what is expected) and describes
+itself to the JSON Schema. A `Secret` never shows itself: only `reveal` gives the text.
 """
 
 import re
