@@ -156,7 +156,7 @@ class ControlPlane:
                 logger.exception("watching the configuration failed; trying again")
 
     def close(self, grace_s: float | None = None) -> bool:
-        """Stop the engine and free the directory; whether everything in flight finished. Again is no error."""
+        """Stop the engine and free the directory; whether what was in flight finished. Again is no error."""
         with self._closing:
             if self._closed:
                 return True

@@ -21,7 +21,7 @@ api_key = "${OPENAI_API_KEY:-put-a-key-here}"
 # [providers.local]
 # base_url = "http://127.0.0.1:8000/v1"
 
-# A provider without deployments serves every model it has, as "openai/gpt-4o". With some it serves only those:
+# A provider without deployments serves every model it has, as "openai/gpt-4o". With some, only those:
 # [deployments.gpt-4o-us]
 # provider = "openai"
 # model = "gpt-4o"

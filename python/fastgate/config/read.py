@@ -1,7 +1,8 @@
 """A configuration file to plain values that know their lines, with `${ENV}` filled in.
 
 `${NAME}` is the variable's value, `${NAME:-default}` falls back where it is unset or empty, `$${` is a
-literal `${`. Works in any string that is a value, never in a name. Errors name the variable, never what it holds.
+literal `${`. Works in any string that is a value, never in a name. Errors name the variable, never what it
+holds.
 """
 
 import re
