@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from types import FrameType
+from typing import Self
 
 from fastgate.config import locate
 from fastgate.control import POLL_S, ControlPlane
@@ -78,7 +79,7 @@ class Signals:
         asked, self._reload = self._reload, False
         return asked
 
-    def __enter__(self) -> "Signals":
+    def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             self._previous[number] = signal.signal(number, self._handle)
         return self

@@ -2,11 +2,11 @@
 
 import re
 
-_ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
+_ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 _URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?(?P<path>/[!-~]*)?"
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?P<path>/[!-~]*)?"
 )
-_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}|localhost|\[?::1\]?", re.IGNORECASE)
+_LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}|localhost|\[?::1\]?", re.IGNORECASE)
 _ANY = ("0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound
 
 

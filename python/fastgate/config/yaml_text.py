@@ -25,7 +25,7 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
 }
-_CORE_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
+_TAGS = {"!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq"))}
 
 # A scalar, the nodes of a sequence, or the names and nodes of a mapping; with its line.
 _Node: TypeAlias = tuple[int, Any]
@@ -45,7 +45,9 @@ def read_yaml(text: str, file: str | None) -> tuple[Any, dict[Path, int]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = f"not valid YAML: {error.problem or error.context}"
-        raise ConfigError(message, file=file, line=mark.line + 1 if mark else None) from None
+        # The end of the text counts as one line more.
+        line = min(mark.line, text.count("\n")) + 1 if mark else None
+        raise ConfigError(message, file=file, line=line) from None
     except yaml.YAMLError:
         raise ConfigError("not valid YAML: a character that YAML does not allow", file=file) from None
     lines: dict[Path, int] = {}
@@ -84,7 +86,7 @@ class _Reader:
                 raise self._error(event, "alias of an anchor that is not complete here")
             return self._anchors[event.anchor]
         assert isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)
-        if event.tag and event.tag != "!" and event.tag not in _CORE_TAGS:
+        if event.tag and event.tag not in _TAGS:
             raise self._error(event, "tags are not allowed")
         node: _Node
         if isinstance(event, yaml.ScalarEvent):
@@ -118,7 +120,7 @@ class _Reader:
 
     def _scalar(self, event: yaml.ScalarEvent) -> str | int | bool | Decimal | None:
         text = event.value
-        if event.style or event.tag in ("!", "tag:yaml.org,2002:str"):
+        if event.style or event.tag:
             return text
         if text in _CONSTANTS:
             return _CONSTANTS[text]

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from fastgate.config.load import Config
+from fastgate.config.loading import Config
 from fastgate.config.references import DEFAULT_TENANT
 from fastgate.config.settings import Provider, Server, Timeouts
 from fastgate.config.units import Duration
