@@ -105,7 +105,8 @@ class ControlPlane:
                 tls_key=self.config.resolve(server.tls.key) if server.tls else None,
             )
         except (OSError, ValueError) as error:
-            raise StartError(f"can't listen on {server.listen}: {error}") from None
+            addresses = server.listen if server.admin == "off" else f"{server.listen} and {server.admin}"
+            raise StartError(f"can't listen on {addresses}: {error}") from None
         self._serving = True
         return bound
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,11 @@ def test_serving_imports_nothing_slow() -> None:
 
 
 def test_check_says_what_is_configured(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("fastgate.toml").write_text("[providers.groq]\n")
+    Path("fastgate.toml").write_text('[providers.groq]\napi_key = "sk-very-secret"\n')
     assert run("check") == 0
-    assert "fastgate.toml: ok" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "fastgate.toml: ok" in out
+    assert "secret" not in out
 
 
 def test_check_tells_errors_with_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,8 +96,13 @@ def test_check_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["title"] == "fastgate"
 
 
-def test_init_writes_a_file_that_is_valid_and_never_overwrites(capsys: pytest.CaptureFixture[str]) -> None:
+def test_init_writes_a_file_that_is_valid_and_never_overwrites(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run("init") == 0
+    assert run("check") == 1
+    assert "environment variable OPENAI_API_KEY is not set" in capsys.readouterr().err
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
     assert run("check") == 0
     text = Path("fastgate.toml").read_text()
     assert run("init") == 1
@@ -103,7 +111,7 @@ def test_init_writes_a_file_that_is_valid_and_never_overwrites(capsys: pytest.Ca
     # What is commented out must be valid as well.
     lines = [line.removeprefix("# ") for line in text.splitlines()]
     settings = [line.replace(', "gpt-4o-eu" = 1', "") for line in lines if line[:1] == "[" or " = " in line]
-    load_text("\n".join(settings), {})
+    load_text("\n".join(settings), os.environ)
 
 
 def test_keys_create_prints_the_key_once_and_its_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -200,6 +208,22 @@ def test_sighup_reads_the_configuration_again(monkeypatch: pytest.MonkeyPatch) -
     assert serve(control) == 0
     assert isinstance(control.engine, ScriptedEngine)
     assert control.engine.reloads == 1
+
+
+def test_the_second_signal_does_not_wait_for_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(os, "_exit", lambda _: ended.set())
+
+    class Busy(ScriptedEngine):
+        signals = (signal.SIGTERM,)
+
+        def stop(self, grace_s: float) -> bool:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert ended.wait(10)
+            return False
+
+    assert serve(ControlPlane(None, {"OPENAI_API_KEY": "x"}, make_engine=Busy)) == 1
+    assert ended.is_set()
 
 
 def test_the_second_signal_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from fastgate import _core
 from fastgate.config import Config, compile_tables, load_text
 from fastgate.errors import ConfigError
 
+KEYS = {"GROQ_API_KEY": "g", "MISTRAL_API_KEY": "m"}
 HEAD = """
 [providers.p]
 base_url = "https://p.example.com"
@@ -132,7 +133,8 @@ def test_the_same_meaning_twice_is_no_clash(settings: str, name: str, expected: 
         (deployment("a", "m") + model("q/x", "a"), 'models."q/x": the name "q/x" has two meanings'),
         (deployment("q", "m"), "deployments.q: a provider without deployments has the same id"),
         (
-            '[providers.openai]\n[providers.other]\nbase_url = "https://api.openai.com/v1"',
+            '[providers.openai]\napi_key = "a"\n'
+            '[providers.other]\nbase_url = "https://api.openai.com/v1"\napi_key = "b"',
             'bare names such as "gpt-…" would mean this provider and openai',
         ),
         (
@@ -151,7 +153,7 @@ def test_two_meanings_are_an_error(settings: str, said: str) -> None:
 
 
 def test_open_providers() -> None:
-    config = load_text("[providers.mistral]\n[providers.groq]\n" + deployment("a", "m", "groq"), {})
+    config = load_text("[providers.mistral]\n[providers.groq]\n" + deployment("a", "m", "groq"), KEYS)
     tables = json.loads(compile_tables(config))
     (opened,) = tables["open_providers"]
     template = tables["deployments"][opened["deployment"]]

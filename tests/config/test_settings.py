@@ -9,7 +9,7 @@ from fastgate.config import Config, compile_tables, load, load_text, locate
 from fastgate.errors import ConfigError, ConfigErrors
 
 SECRET = "sk-very-secret"
-ENVIRONMENT = {"OPENAI_API_KEY": SECRET}
+ENVIRONMENT = {"OPENAI_API_KEY": SECRET, "GROQ_API_KEY": "g"}
 DIGEST = "sha256:" + "0a" * 32
 
 # The vocabulary of the design that this version enforces.
@@ -179,6 +179,10 @@ def test_what_later_versions_enforce_is_refused(setting: str, line: int, said: s
         ('[server]\nallowed_origins = ["*"]', "server.allowed_origins[0]: must be scheme://host"),
         ('[server.tls]\nkey = "k"', "server.tls.certificate: is required"),
         ("[providers.x]", "providers.x.base_url: is required"),
+        (
+            "[providers.xai]",
+            "f.toml:1: providers.xai: needs an api_key (or set the environment variable XAI_API_KEY)",
+        ),
         ("[providers.groq]\napi_key = 5", "providers.groq.api_key: must be text"),
         ('[providers.groq]\napi_key = ""', "providers.groq.api_key: must not be empty"),
         (
@@ -279,6 +283,7 @@ def test_a_vendors_key_only_goes_to_that_vendor() -> None:
     config = load_text('[providers.openai]\nbase_url = "https://elsewhere.example.com/v1"', ENVIRONMENT)
     assert config.settings.providers["openai"].api_key == []
     config = load_text("[providers.openai]", ENVIRONMENT)
+    assert config.settings.providers["openai"].base_url == "https://api.openai.com/v1"
     assert [item.key.reveal() for item in config.settings.providers["openai"].api_key] == [SECRET]
 
 

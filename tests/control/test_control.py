@@ -13,7 +13,7 @@ import pytest
 from fastgate.control import ControlPlane
 from fastgate.errors import ConfigError, StartError, StateInUse
 
-ENVIRONMENT = {"OPENAI_API_KEY": "sk-very-secret"}
+ENVIRONMENT = {"OPENAI_API_KEY": "sk-very-secret", "GROQ_API_KEY": "g", "XAI_API_KEY": "x"}
 KEY = f'[[keys]]\ndigest = "sha256:{"0" * 64}"\n'
 
 
@@ -201,7 +201,7 @@ def test_the_mock_is_started_when_nothing_is_configured_and_stopped_at_the_end(
     gateway = make_gateway("", {})
     assert gateway.control.mock_address == "127.0.0.1:4321"
     assert gateway.engine.tables["providers"][0]["base_url"] == "http://127.0.0.1:4321/v1"
-    gateway.write("[providers.groq]")
+    gateway.write('[providers.x]\nbase_url = "http://x"')
     assert gateway.control.reload() is True
     assert gateway.control.mock_address is None
     gateway.control.close()
@@ -234,7 +234,9 @@ def test_serve_hands_over_what_the_listener_needs(tmp_path: Path, make_gateway: 
 def test_a_taken_port_refuses_to_start(make_gateway: MakeGateway) -> None:
     gateway = make_gateway("")
     gateway.engine.refuse = OSError("address in use")
-    with pytest.raises(StartError, match=r"can't listen on 127\.0\.0\.1:8080: address in use"):
+    with pytest.raises(
+        StartError, match=r"can't listen on 127\.0\.0\.1:8080 and 127\.0\.0\.1:8081: address in use"
+    ):
         gateway.control.serve()
 
 

@@ -13,9 +13,9 @@ listen = "127.0.0.1:8080"       # beyond loopback, add a key below
 # admin = "127.0.0.1:8081"      # health, metrics
 # state_dir = "state"
 
-# A known vendor needs no more than its name; the key comes from OPENAI_API_KEY.
+# Known vendors need no more than their name and a key.
 [providers.openai]
-api_key = "${OPENAI_API_KEY:-put-a-key-here}"
+api_key = "${OPENAI_API_KEY}"
 
 # Any other OpenAI-compatible server:
 # [providers.local]

@@ -58,12 +58,22 @@ def serve(control: ControlPlane) -> int:
                 else:
                     control.poll()
             logger.info("stopping; a second signal stops at once")
-            finished = control.close()
+            finished = _close(control)
     finally:
         control.close(0)
     if not finished:
         logger.warning("stopped with requests still in flight")
     return 0 if finished else 1
+
+
+def _close(control: ControlPlane) -> bool:
+    """Close in a thread of its own: no signal is handled while the main thread waits in the engine."""
+    outcome: list[bool] = []
+    closing = threading.Thread(target=lambda: outcome.append(control.close()), name="closing")
+    closing.start()
+    while closing.is_alive():
+        closing.join(POLL_S)
+    return outcome == [True]
 
 
 class Signals:
@@ -92,7 +102,7 @@ class Signals:
         if number == signal.SIGHUP:
             self._reload = True
         elif self.stop.is_set():
-            # The grace may be running inside the engine: nothing in Python is left to wait for.
+            # The grace is running inside the engine: nothing in Python is left to wait for.
             os._exit(128 + number)
         else:
             self.stop.set()

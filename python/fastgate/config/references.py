@@ -10,6 +10,7 @@ import re
 from fastgate.config.addresses import is_loopback, points_at, split_address, split_url
 from fastgate.config.findings import Findings, Path, did_you_mean
 from fastgate.config.settings import Provider, Settings
+from fastgate.config.vendors import vendors
 
 DEFAULT_TENANT = "default"
 KEYS_HINT = "add a key: fastgate keys create"
@@ -89,9 +90,12 @@ def _check_provider(provider_id: str, provider: Provider, settings: Settings, fi
         )
     elif points_at(provider.base_url, settings.server.listen):
         findings.add((*path, "base_url"), "points at this gateway itself", "name the vendor's address")
+    vendor = next((item for item in vendors().values() if item.base_url == provider.base_url), None)
+    if vendor is not None and not provider.api_key and not provider.headers:
+        findings.add(path, "needs an api_key", f"or set the environment variable {vendor.environment}")
     if provider.proxy is not None:
         parts = split_url(provider.proxy)
-        if parts is None or parts[0] != "http" or provider.proxy.count("/") > 2:
+        if parts is None or parts[0] != "http" or provider.proxy.rstrip("/").count("/") > 2:
             findings.add((*path, "proxy"), "must be http://host:port without user and path")
     for name in provider.headers:
         if not _HEADER_NAME.fullmatch(name):

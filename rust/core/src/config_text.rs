@@ -60,7 +60,7 @@ pub fn read_toml(text: &str) -> Result<Located, SyntaxError> {
 fn read_table(lines: &Lines<'_>, table: &dyn TableLike) -> Result<Value, SyntaxError> {
     let mut entries = Vec::with_capacity(table.len());
     for (name, item) in table.iter() {
-        let line = lines.line(table.key(name).and_then(Key::span).or_else(|| item.span()));
+        let line = lines.line(table.key(name).and_then(Key::span).or_else(|| item.span()).as_ref());
         entries.push((name.to_owned(), Located { line, value: read_item(lines, item)? }));
     }
     Ok(Value::Table(entries))
@@ -73,7 +73,7 @@ fn read_item(lines: &Lines<'_>, item: &Item) -> Result<Value, SyntaxError> {
         Item::Table(table) => read_table(lines, table),
         Item::ArrayOfTables(tables) => tables
             .iter()
-            .map(|table| Ok(Located { line: lines.line(table.span()), value: read_table(lines, table)? }))
+            .map(|table| Ok(Located { line: lines.line(table.span().as_ref()), value: read_table(lines, table)? }))
             .collect::<Result<_, _>>()
             .map(Value::List),
     }
@@ -95,7 +95,7 @@ fn read_value(lines: &Lines<'_>, value: &TomlValue) -> Result<Value, SyntaxError
         }
         TomlValue::Array(array) => array
             .iter()
-            .map(|element| Ok(Located { line: lines.line(element.span()), value: read_value(lines, element)? }))
+            .map(|element| Ok(Located { line: lines.line(element.span().as_ref()), value: read_value(lines, element)? }))
             .collect::<Result<_, _>>()
             .map(Value::List)?,
     })
@@ -113,14 +113,13 @@ impl<'text> Lines<'text> {
         Self { text, starts }
     }
 
-    fn line(&self, span: Option<Range<usize>>) -> usize {
-        self.starts.partition_point(|start| *start <= span.as_ref().map_or(0, |span| span.start))
+    fn line(&self, span: Option<&Range<usize>>) -> usize {
+        self.starts.partition_point(|start| *start <= span.map_or(0, |span| span.start))
     }
 
     fn error(&self, span: Range<usize>, message: &str) -> SyntaxError {
-        let start = span.start;
-        let line = self.line(Some(span));
-        let before = self.text.get(self.starts[line - 1]..start).unwrap_or_default();
+        let line = self.line(Some(&span));
+        let before = self.text.get(self.starts[line - 1]..span.start).unwrap_or_default();
         SyntaxError { line, column: before.chars().count() + 1, message: message.to_owned() }
     }
 }
