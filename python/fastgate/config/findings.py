@@ -20,10 +20,9 @@ class Document(msgspec.Struct, frozen=True):
 
     def line(self, path: Path) -> int | None:
         """The line of a setting, or of the nearest table around it that the file has."""
-        for length in range(len(path), -1, -1):
-            if (line := self.lines.get(path[:length])) is not None and (length or not path):
-                return line
-        return None
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path) if path else None
 
     def __repr__(self) -> str:
         return f"Document({self.file!r})"

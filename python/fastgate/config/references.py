@@ -69,7 +69,7 @@ def _check_server(settings: Settings, findings: Findings) -> None:
                 "must be loopback: this version has no admin tokens yet",
                 "listen on 127.0.0.1",
             )
-        elif server.admin == server.listen and split_address(server.admin) != ("127.0.0.1", 0):
+        elif server.admin == server.listen and not server.admin.endswith(":0"):
             findings.add(("server", "admin"), "must differ from server.listen")
     for index, host in enumerate(server.allowed_hosts or ()):
         if split_address(f"{host}:1") is None:
