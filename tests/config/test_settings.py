@@ -23,8 +23,8 @@ shutdown_grace = "10s"
 allowed_hosts = ["Gateway.example.com"]
 allowed_origins = ["https://app.example.com"]
 [server.tls]
-certificate = "tls/chain.pem"
-key = "/etc/tls/key.pem"
+certificate = "chain.pem"
+key = "${{FOLDER}}/key.pem"
 [server.bounds]
 request_body = "20MB"
 stream_event = 1_000_000
@@ -81,6 +81,15 @@ expires = 2027-01-31T00:00:00Z
 """
 
 
+@pytest.fixture
+def full(tmp_path: Path) -> Config:
+    """The full vocabulary, with the files it names."""
+    for name in ("chain.pem", "key.pem", "ca.pem"):
+        (tmp_path / name).touch()
+    environment = {**ENVIRONMENT, "FOLDER": str(tmp_path)}
+    return load_text(FULL, environment, file=str(tmp_path / "fastgate.toml"))
+
+
 def errors_of(text: str, *, yaml: bool = False, environment: dict[str, str] | None = None) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load_text(text, ENVIRONMENT if environment is None else environment, file="f.toml", yaml=yaml)
@@ -88,17 +97,24 @@ def errors_of(text: str, *, yaml: bool = False, environment: dict[str, str] | No
     return str(caught.value).splitlines()
 
 
-def test_the_full_vocabulary_compiles_to_tables_the_engine_takes() -> None:
-    config = load_text(FULL, ENVIRONMENT, file="/etc/fastgate/fastgate.toml")
-    assert config.settings.server.threads == 4
-    assert config.resolve("tls/chain.pem") == "/etc/fastgate/tls/chain.pem"
-    assert config.resolve("/etc/tls/key.pem") == "/etc/tls/key.pem"
-    _core.check_tables(compile_tables(config))
+def test_the_full_vocabulary_compiles_to_tables_the_engine_takes(full: Config, tmp_path: Path) -> None:
+    assert full.settings.server.threads == 4
+    assert full.resolve("chain.pem") == str(tmp_path / "chain.pem")
+    assert full.resolve("/etc/key.pem") == "/etc/key.pem"
+    _core.check_tables(compile_tables(full))
 
 
-def test_no_secret_in_any_repr() -> None:
-    config = load_text(FULL, ENVIRONMENT)
-    for shown in (repr(config), str(config), f"{config.settings.providers['openai']}"):
+def test_files_that_cant_be_read_are_told() -> None:
+    found = errors_of(FULL, environment={**ENVIRONMENT, "FOLDER": "/missing"})
+    assert [error.partition(" (")[0] for error in found] == [
+        "f.toml:11: server.tls.certificate: can't be read",
+        "f.toml:12: server.tls.key: can't be read",
+        "f.toml:27: providers.azure.ca_file: can't be read",
+    ]
+
+
+def test_no_secret_in_any_repr(full: Config) -> None:
+    for shown in (repr(full), str(full), f"{full.settings.providers['openai']}"):
         assert SECRET not in shown
         assert "blue" not in shown
         assert "***" in shown

@@ -219,7 +219,9 @@ def test_the_directory_is_locked_until_the_end(make_gateway: MakeGateway) -> Non
 
 
 def test_serve_hands_over_what_the_listener_needs(tmp_path: Path, make_gateway: MakeGateway) -> None:
-    text = '[server]\nadmin = "off"\nthreads = 3\n[server.tls]\ncertificate = "c.pem"\nkey = "/k.pem"\n'
+    text = '[server]\nadmin = "off"\nthreads = 3\n[server.tls]\ncertificate = "c.pem"\nkey = "k.pem"\n'
+    for name in ("c.pem", "k.pem"):
+        (tmp_path / name).touch()
     gateway = make_gateway(text)
     assert gateway.control.serve() == ("127.0.0.1:1", None)
     assert gateway.engine.served == {
@@ -227,7 +229,7 @@ def test_serve_hands_over_what_the_listener_needs(tmp_path: Path, make_gateway: 
         "admin": None,
         "threads": 3,
         "tls_certificate": str(tmp_path / "c.pem"),
-        "tls_key": "/k.pem",
+        "tls_key": str(tmp_path / "k.pem"),
     }
 
 

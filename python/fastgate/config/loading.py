@@ -4,6 +4,7 @@ Without `[providers]` those of the usual environment variables are used, and wit
 provider, on loopback only.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 
 from fastgate.config.addresses import is_loopback
-from fastgate.config.findings import Document, Findings
+from fastgate.config.findings import Document, Findings, Path
 from fastgate.config.names import OpenProvider, Route, check_allowed, open_providers, routes
 from fastgate.config.read import fill_in, read_file, read_text
 from fastgate.config.references import check
@@ -34,7 +35,7 @@ class Config(msgspec.Struct, frozen=True):
 
     def resolve(self, path: str) -> str:
         """A path in the settings: relative ones start at the configuration file's folder."""
-        return str(self.file.parent / path) if self.file else path
+        return resolve(path, self.file)
 
 
 def locate(argument: str | None, environment: Mapping[str, str]) -> FilePath | None:
@@ -75,6 +76,7 @@ def _check(
     values, mock = _complete(filled.values, environment, listen)
     settings = build(Settings, values, findings)
     check(settings, findings)
+    _check_files(settings, file, findings)
     if mock and not is_loopback(settings.server.listen):
         findings.add(
             ("server", "listen"),
@@ -88,6 +90,23 @@ def _check(
         check_allowed(settings, resolved, findings)
     findings.raise_any()
     return Config(settings, file, mock, opened, resolved)
+
+
+def _check_files(settings: Settings, file: FilePath | None, findings: Findings) -> None:
+    """Note certificates that can't be read, while their line is still known."""
+    named: list[tuple[Path, str | None]] = [
+        (("providers", name, "ca_file"), provider.ca_file) for name, provider in settings.providers.items()
+    ]
+    if tls := settings.server.tls:
+        named += [(("server", "tls", "certificate"), tls.certificate), (("server", "tls", "key"), tls.key)]
+    for path, name in named:
+        if name is not None and not os.access(resolve(name, file), os.R_OK):
+            findings.add(path, "can't be read", f"looked for {resolve(name, file)}")
+
+
+def resolve(path: str, file: FilePath | None) -> str:
+    """A path in the settings: relative ones start at the configuration file's folder."""
+    return str(file.parent / path) if file else path
 
 
 def _complete(
