@@ -3,6 +3,7 @@
 //! Nothing here opens a socket, reads a clock, draws a random number, looks at the environment or knows Python:
 //! whatever a decision needs is an argument. `clippy.toml` keeps it so.
 
+pub mod config_text;
 pub mod dialects;
 pub mod failure;
 pub mod json;

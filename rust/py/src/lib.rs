@@ -1,5 +1,6 @@
 //! The extension `fastgate._core`: conversion only.
 
+mod config_text;
 mod engine;
 
 #[pyo3::pymodule]
@@ -8,6 +9,9 @@ mod _core {
 
     #[pymodule_export]
     use crate::engine::Engine;
+
+    #[pymodule_export]
+    use crate::config_text::{check_tables, read_toml};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

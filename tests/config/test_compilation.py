@@ -1,0 +1,140 @@
+"""The tables the engine gets, field for field."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastgate import _core
+from fastgate.config import compile_tables, load_text
+
+TEXT = """
+[providers.one]
+base_url = "https://one.example.com/v1/"
+api_key = [{ key = "a" }, { key = "b", weight = 3 }]
+proxy = "http://proxy:3128/"
+ca_file = "ca.pem"
+headers = { X-Team = "blue" }
+[providers.two]
+base_url = "http://127.0.0.1:9000"
+[deployments.slow]
+provider = "one"
+model = "m"
+region = "eu"
+timeout = { connect = "1s", first_content = "15m", gap = "10s" }
+[models.chat]
+budget = "12s"
+use = ["slow"]
+[tenants.acme]
+region = "eu"
+[tenants.default]
+region = "us"
+[[keys]]
+digest = "sha256:%s"
+tenant = "acme"
+user = "u"
+expires = 2027-01-31
+"""
+
+
+def tables_of(text: str, file: Path = Path("fastgate.toml")) -> Any:
+    document = compile_tables(load_text(text, {}, file=str(file)))
+    _core.check_tables(document)
+    return json.loads(document)
+
+
+def test_every_field(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    tables = tables_of(TEXT % ("AB" * 32), tmp_path / "fastgate.toml")
+    assert tables["providers"] == [
+        {
+            "id": "one",
+            "dialect": "openai",
+            "base_url": "https://one.example.com/v1",
+            "credentials": [{"secret": "a", "weight": 1}, {"secret": "b", "weight": 3}],
+            "headers": [["x-team", "blue"]],
+            "proxy": "http://proxy:3128",
+            "ca_file": str(tmp_path / "ca.pem"),
+        },
+        {
+            "id": "two",
+            "dialect": "openai",
+            "base_url": "http://127.0.0.1:9000",
+            "credentials": [],
+            "headers": [],
+            "proxy": None,
+            "ca_file": None,
+        },
+    ]
+    assert tables["deployments"] == [
+        {
+            "id": "slow",
+            "provider": 0,
+            "model": "m",
+            "region": "eu",
+            # No total was given: as long as the first content may take.
+            "timeouts": {
+                "connect_ms": 1000,
+                "first_content_ms": 900_000,
+                "gap_ms": 10_000,
+                "total_ms": 900_000,
+            },
+        },
+        {
+            "id": "two",
+            "provider": 1,
+            "model": None,
+            "region": None,
+            "timeouts": {
+                "connect_ms": 5000,
+                "first_content_ms": 120_000,
+                "gap_ms": 60_000,
+                "total_ms": 600_000,
+            },
+        },
+    ]
+    chain = [[{"deployment": 0, "weight": 1}]]
+    assert tables["models"] == {
+        "chat": {"budget_ms": 12_000, "chain": chain, "listed": True},
+        "slow": {"budget_ms": None, "chain": chain, "listed": True},
+        "one/m": {"budget_ms": None, "chain": chain, "listed": False},
+        "m": {"budget_ms": None, "chain": chain, "listed": True},
+    }
+    assert tables["open_providers"] == [{"deployment": 1, "prefixes": [], "any": False}]
+    assert tables["tenants"] == [{"id": "default", "region": "us"}, {"id": "acme", "region": "eu"}]
+    assert tables["keys"] == [
+        {
+            "digest": "ab" * 32,
+            "tenant": 1,
+            "user": "u",
+            "feature": None,
+            "models": None,
+            "expires_unix_s": 1_801_353_600,
+        }
+    ]
+    assert tables["access"] == {"allowed_hosts": None, "allowed_origins": []}
+    assert tables["bounds"] == {
+        "request_body_bytes": 10_000_000,
+        "stream_event_bytes": 4_000_000,
+        "idle_connections": 64,
+        "idle_timeout_ms": 60_000,
+    }
+
+
+def test_access_and_bounds() -> None:
+    tables = tables_of(
+        '[server]\nallowed_hosts = ["A.Example.COM"]\nallowed_origins = ["https://b.example.com"]\n'
+        '[server.bounds]\nrequest_body = "1KiB"\nidle_timeout = "250ms"\n'
+    )
+    assert tables["access"] == {
+        "allowed_hosts": ["a.example.com"],
+        "allowed_origins": ["https://b.example.com"],
+    }
+    assert tables["bounds"]["request_body_bytes"] == 1024
+    assert tables["bounds"]["idle_timeout_ms"] == 250
+
+
+def test_the_engine_refuses_what_does_not_hold_together() -> None:
+    with pytest.raises(ValueError, match="compiled configuration"):
+        _core.check_tables(b'{"providers": []}')

@@ -1,0 +1,197 @@
+"""Model names: the order in which they are looked up, and clashes."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from fastgate import _core
+from fastgate.config import Config, compile_tables, load_text
+from fastgate.errors import ConfigError
+
+KEYS = {"GROQ_API_KEY": "g", "MISTRAL_API_KEY": "m"}
+HEAD = """
+[providers.p]
+base_url = "https://p.example.com"
+[providers.q]
+base_url = "https://q.example.com"
+"""
+
+
+def deployment(name: str, model: str, provider: str = "p") -> str:
+    return f'[deployments."{name}"]\nprovider = "{provider}"\nmodel = "{model}"\n'
+
+
+def model(name: str, use: str) -> str:
+    return f'[models."{name}"]\nuse = ["{use}"]\n'
+
+
+def meant(config: Config) -> dict[str, Any]:
+    """Every exact name as `{deployment: weight}`, from the compiled tables."""
+    tables = json.loads(compile_tables(config))
+    _core.check_tables(compile_tables(config))
+    ids = [item["id"] for item in tables["deployments"]]
+    return {
+        name: {ids[member["deployment"]]: member["weight"] for member in route["chain"][0]}
+        for name, route in tables["models"].items()
+    }
+
+
+def test_the_order_of_names() -> None:
+    config = load_text(
+        HEAD
+        + deployment("a", "gpt")
+        + deployment("b", "gpt", "q")
+        + "[groups.g]\nmembers = { a = 3, b = 1 }\n"
+        + model("chat", "g")
+        + model("solo", "b"),
+        {},
+    )
+    assert meant(config) == {
+        "chat": {"a": 3, "b": 1},
+        "solo": {"b": 1},
+        "a": {"a": 1},
+        "b": {"b": 1},
+        "p/gpt": {"a": 1},
+        "q/gpt": {"b": 1},
+        "gpt": {"a": 1, "b": 1},
+    }
+    assert {name for name, route in config.routes.items() if not route.listed} == {"p/gpt", "q/gpt"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "expected"),
+    [
+        # The deployment's own id and model.
+        (deployment("gpt", "gpt") + deployment("x", "y", "q"), "gpt", {"gpt": 1}),
+        # An entry that adds a budget to a deployment of its name.
+        (deployment("gpt", "m") + deployment("x", "y", "q") + model("gpt", "gpt"), "gpt", {"gpt": 1}),
+        # An entry that refines what the model's own name means.
+        (deployment("a", "gpt") + deployment("b", "gpt", "q") + model("gpt", "b"), "gpt", {"b": 1}),
+        # An entry named like the group it leads to.
+        (
+            deployment("a", "m")
+            + deployment("b", "n", "q")
+            + "[groups.g]\nmembers = { a = 2 }\n"
+            + model("g", "g"),
+            "g",
+            {"a": 2},
+        ),
+        # The same model twice at one provider.
+        (
+            deployment("a", "gpt") + deployment("b", "gpt") + deployment("c", "z", "q"),
+            "p/gpt",
+            {"a": 1, "b": 1},
+        ),
+    ],
+)
+def test_the_same_meaning_twice_is_no_clash(settings: str, name: str, expected: dict[str, int]) -> None:
+    assert meant(load_text(HEAD + settings, {}))[name] == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            deployment("a", "m") + deployment("b", "n", "q") + model("a", "b"),
+            'models.a: the name "a" has two meanings',
+        ),
+        (
+            deployment("a", "m") + deployment("b", "n", "q") + model("m", "b"),
+            'models.m: the name "m" has two meanings',
+        ),
+        (
+            deployment("gpt", "gpt") + deployment("b", "gpt", "q"),
+            'deployments.gpt: the name "gpt" has two meanings',
+        ),
+        (
+            deployment("gpt", "m") + deployment("b", "gpt", "q"),
+            'the name "gpt" has two meanings: gpt here, and b',
+        ),
+        (deployment("q/m", "z") + deployment("b", "m", "q"), 'the name "q/m" has two meanings'),
+        (deployment("a", "q/m") + deployment("b", "m", "q"), 'the name "q/m" has two meanings'),
+        (
+            deployment("g", "m") + deployment("b", "n", "q") + "[groups.g]\nmembers = { g = 1 }",
+            "`use` would be ambiguous",
+        ),
+        (
+            deployment("a", "m")
+            + deployment("b", "n", "q")
+            + "[groups.g]\nmembers = { a = 1 }\n"
+            + model("g", "b"),
+            "models.g: a group has this name, but the entry leads elsewhere",
+        ),
+        (
+            deployment("a", "m") + deployment("b", "m", "q") + "[groups.m]\nmembers = { a = 3, b = 1 }\n",
+            "groups.m: clients who send this name get the model of that name instead",
+        ),
+        # q is open here: it serves every q/… itself.
+        (deployment("a", "q/m"), 'providers.q: the name "q/m" has two meanings'),
+        (deployment("q/a", "m"), 'deployments."q/a": the name "q/a" has two meanings'),
+        (deployment("a", "m") + model("q/x", "a"), 'models."q/x": the name "q/x" has two meanings'),
+        (deployment("q", "m"), "deployments.q: a provider without deployments has the same id"),
+        (
+            '[providers.openai]\napi_key = "a"\n'
+            '[providers.other]\nbase_url = "https://api.openai.com/v1"\napi_key = "b"',
+            'bare names such as "gpt-…" would mean this provider and openai',
+        ),
+        (
+            deployment("a", "m")
+            + deployment("b", "n", "q")
+            + f'[[keys]]\ndigest = "sha256:{"0" * 64}"\nmodels = ["mm"]',
+            "keys[0].models[0]: no such model name",
+        ),
+    ],
+)
+def test_two_meanings_are_an_error(settings: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_text(HEAD + settings, {})
+    assert said in str(caught.value)
+    assert caught.value.line is not None
+
+
+def test_open_providers() -> None:
+    config = load_text("[providers.mistral]\n[providers.groq]\n" + deployment("a", "m", "groq"), KEYS)
+    tables = json.loads(compile_tables(config))
+    (opened,) = tables["open_providers"]
+    template = tables["deployments"][opened["deployment"]]
+    assert (template["id"], template["model"], opened["any"]) == ("mistral", None, False)
+    assert "codestral-" in opened["prefixes"]
+    assert "mistral/x" not in tables["models"]
+
+
+def test_the_only_provider_takes_any_name() -> None:
+    config = load_text('[providers.x]\nbase_url = "http://127.0.0.1:9999"', {})
+    assert [(item.provider, item.prefixes, item.any) for item in config.open_providers] == [("x", (), True)]
+
+
+ids = st.sampled_from(["a", "b", "c", "m", "n", "p/m", "q/n"])
+
+
+@given(
+    st.dictionaries(
+        ids, st.tuples(st.sampled_from("pq"), st.sampled_from(["m", "n", "a"])), min_size=1, max_size=4
+    ),
+    st.dictionaries(ids, ids, max_size=2),
+)
+def test_no_accepted_name_ever_hides_another_meaning(
+    deployments: dict[str, tuple[str, str]], models: dict[str, str]
+) -> None:
+    assume({provider for provider, _ in deployments.values()} == {"p", "q"})
+    text = HEAD + "".join(deployment(name, item, provider) for name, (provider, item) in deployments.items())
+    try:
+        found = meant(load_text(text + "".join(model(*entry) for entry in models.items()), {}))
+    except ConfigError:
+        return
+    for name, (provider, item) in deployments.items():
+        if name not in models:
+            assert found[name] == {name: 1}
+        assert name in found[name]
+        if f"{provider}/{item}" not in models:
+            assert name in found[f"{provider}/{item}"]
+        if item not in models:
+            assert name in found[item]
+    for name, use in models.items():
+        assert found[name] == {use: 1}
