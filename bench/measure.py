@@ -33,7 +33,7 @@ def load(instance: Instance, upstream: Upstream, options: Options, directory: Pa
     memory = instance.memory()
     # wrk hangs up with up to one request per connection under way; the upstream may have seen those.
     answered = result.requests - result.bad_status
-    received = counter.received(answered)
+    received = counter.settled(answered)
     after = verify(instance, upstream, Kind.JSON, options.connections, options.verify_requests)
     under_way = options.connections + result.socket_errors
     return LoadSample(

@@ -160,9 +160,9 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Options from the command line; what is given wins over `--quick`."""
-    given = vars(parser().parse_args(arguments))
+def options_from(namespace: argparse.Namespace) -> Options:
+    """Options from what `parser` read; what is given wins over `--quick`."""
+    given = dict(vars(namespace))
     peers, short = given.pop("peers"), given.pop("quick")
     options = quick(Options()) if short else Options()
     options = replace(options, **{name: value for name, value in given.items() if value is not None})
@@ -170,3 +170,8 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     if unknown:
         raise SystemExit(f"unknown measures: {', '.join(sorted(unknown))}")
     return replace(options, targets=(*options.targets, *PEER_TARGETS)) if peers else options
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Options from the command line."""
+    return options_from(parser().parse_args(arguments))

@@ -10,7 +10,8 @@ from importlib import metadata
 
 from bench.targets import PEERS, PORTKEY
 
-HONO_NODE_SERVER = "1.13.8"  # later ones fail to start with the gateway as published
+# With later ones the gateway answers every stream with 500, "TypeError: immutable".
+HONO_NODE_SERVER = "1.13.8"
 
 
 def install_litellm(version: str) -> None:
@@ -26,11 +27,13 @@ def install_portkey(version: str) -> None:
     """Portkey's gateway from npm into its own prefix."""
     place = PEERS / "portkey"
     place.mkdir(parents=True, exist_ok=True)
-    wanted = f"@portkey-ai/gateway@{version}" if version else "@portkey-ai/gateway"
-    packages = [wanted, f"@hono/node-server@{HONO_NODE_SERVER}"]
-    subprocess.run(
-        ["npm", "install", "--prefix", str(place), "--no-audit", "--no-fund", *packages], check=True
-    )
+    package = {
+        "private": True,
+        "dependencies": {"@portkey-ai/gateway": version or "latest"},
+        "overrides": {"@hono/node-server": HONO_NODE_SERVER},
+    }
+    (place / "package.json").write_text(json.dumps(package))
+    subprocess.run(["npm", "install", "--prefix", str(place), "--no-audit", "--no-fund"], check=True)
 
 
 def versions() -> dict[str, str]:

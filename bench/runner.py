@@ -62,20 +62,30 @@ class Run:
 
     def run(self) -> Results:
         """Do it all; whatever was started is stopped, also on errors."""
-        os.sched_setaffinity(0, self.options.load_cpus)
-        with self._cleanup:
-            self.upstream = self._start_upstream()
-            self._cleanup.callback(self.upstream.stop)
-            self.results.upstream = self.upstream.description
-            self._learn_replies()
-            for name in self.options.targets:
-                self._start(name)
+        try:
+            self.start()
             self._warm_up()
             for turn in range(self.options.rounds):
                 self._round(turn)
             if "start" in self.options.measures:
                 self._fresh_starts()
+        finally:
+            self.stop()
         return self.results
+
+    def start(self) -> None:
+        """Start the upstream, learn its replies, start every target."""
+        os.sched_setaffinity(0, self.options.load_cpus)
+        self.upstream = self._start_upstream()
+        self._cleanup.callback(self.upstream.stop)
+        self.results.upstream = self.upstream.description
+        self._learn_replies()
+        for name in self.options.targets:
+            self._start(name)
+
+    def stop(self) -> None:
+        """Stop everything that was started, the last first."""
+        self._cleanup.close()
 
     def _start_upstream(self) -> upstream.Upstream:
         options, place = self.options, self.directory / "upstream"

@@ -67,11 +67,23 @@ class Counter:
         """
         deadline = time.monotonic() + seconds
         while True:
-            self._before += self._own
-            count = self._upstream.counts(self._kind) - self._before
+            count = self._ask()
             if count >= at_least or time.monotonic() > deadline:
                 return count
             time.sleep(0.01)
+
+    def settled(self, at_least: int, seconds: float = 5.0) -> int:
+        """`received`, once no request arrives any more: a slow target may work on for a client that hung up."""
+        deadline = time.monotonic() + seconds
+        counts = [self.received(at_least)]
+        while time.monotonic() < deadline and (len(counts) < 4 or counts[-4] != counts[-1]):
+            time.sleep(0.05)
+            counts.append(self._ask())
+        return counts[-1]
+
+    def _ask(self) -> int:
+        self._before += self._own
+        return self._upstream.counts(self._kind) - self._before
 
 
 def start_builtin(directory: Path, *, cpus: list[int], chunks: int, gap_ms: float) -> Upstream:

@@ -1,5 +1,7 @@
 """Where a reply ends: properties over every way of cutting it."""
 
+from itertools import pairwise
+
 import pytest
 from bench.http1 import ReplyReader, decode_chunks, parse_head
 from bench.processes import BenchError
@@ -18,7 +20,7 @@ def test_any_cut_gives_the_same_reply_and_ends_at_its_last_byte(
 ) -> None:
     reader = ReplyReader()
     edges = [0, *sorted(cut for cut in cuts if cut < len(reply)), len(reply)]
-    whole = [reader.feed(reply[start:end]) for start, end in zip(edges, edges[1:], strict=False)]
+    whole = [reader.feed(reply[start:end]) for start, end in pairwise(edges)]
     assert whole[-1]
     assert not any(whole[:-1])
     assert reader.finish().body == body

@@ -8,8 +8,8 @@ from bench.wrk import parse, quote, script
 OUTPUT = """Running 1s test @ http://127.0.0.1:1/v1/chat/completions
   1 threads and 32 connections
 Requests/sec:  62757.37
-bench-json {"requests":62820,"duration_us":1001000,"bytes":1,"status":2,"connect":1,"read":2,"write":3,"timeout":4,\
-"p50_us":512,"p99_us":574,"p999_us":900,"max_us":10400}
+bench-json {"requests":62820,"duration_us":1001000,"bytes":1,"status":2,"connect":1,"read":2,"write":3,\
+"timeout":4,"p50_us":512,"p99_us":574,"p999_us":900,"max_us":10400}
 """
 
 
