@@ -1,11 +1,16 @@
 """What a right reply is: the bytes the upstream gives when asked directly, or at least their content."""
 
 import json
+import re
+from dataclasses import dataclass
 
 from bench.http1 import Connection, Reply
 from bench.loop import Check
 from bench.payload import Kind, Request
 from bench.processes import BenchError
+
+ID = re.compile(rb'"id":\s?"(chatcmpl-[^"]*)"')
+FRESH = re.compile(rb'"id":\s?"chatcmpl-[^"]*"|"created":\s?\d+')
 
 
 def events(body: bytes) -> list[bytes]:
@@ -37,14 +42,31 @@ def content(body: bytes) -> str:
     return text
 
 
-def exact(expected: bytes) -> Check:
-    """Replies with status 200 and these very bytes."""
+def masked(body: bytes) -> bytes:
+    """The body without what an upstream makes anew for each answer, the answer's id and its time."""
+    return FRESH.sub(b"", body)
+
+
+def exact(expected: bytes, *, fresh_ids: bool = False) -> Check:
+    """Replies with status 200 and these very bytes, ids and times aside.
+
+    All ids in one reply must be the same, and with `fresh_ids` no two replies may share one: this shows
+    streams that were mixed up and answers that were delivered twice.
+    """
+    wanted = masked(expected)
+    seen: set[bytes] = set()
 
     def check(reply: Reply) -> str | None:
         if reply.status != 200:
             return f"status {reply.status}: {reply.body[:200]!r}"
-        if reply.body != expected:
+        if masked(reply.body) != wanted:
             return f"another body than the upstream's: {reply.body[:200]!r}"
+        ids = set(ID.findall(reply.body))
+        if len(ids) != 1:
+            return f"{len(ids)} answer ids in one reply"
+        if fresh_ids and ids <= seen:
+            return f"answer {ids} was delivered before"
+        seen.update(ids)
         return None
 
     return check
@@ -73,11 +95,19 @@ def ask(port: int, request: Request) -> Reply:
     return reply
 
 
-def expected_body(port: int, request: Request, kind: Kind) -> bytes:
-    """What the upstream answers; raises when two answers differ, since then nothing could be compared."""
+@dataclass(frozen=True)
+class Expected:
+    """What the upstream answers to one kind of request."""
+
+    body: bytes
+    fresh_ids: bool
+
+
+def expected(port: int, request: Request, kind: Kind) -> Expected:
+    """Ask the upstream itself, twice; raises when its answers differ in more than id and time."""
     first, second = ask(port, request).body, ask(port, request).body
-    if first != second:
+    if masked(first) != masked(second):
         raise BenchError(
-            f"the {kind} upstream gives a different body each time: {first[:120]!r}, {second[:120]!r}"
+            f"the {kind} upstream answers differently each time: {first[:120]!r}, {second[:120]!r}"
         )
-    return first
+    return Expected(first, not set(ID.findall(first)) & set(ID.findall(second)))

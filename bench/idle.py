@@ -3,11 +3,12 @@
 import gc
 import time
 
-from bench.http1 import END_OF_HEAD, Connection, ReplyReader
+from bench.http1 import END_OF_HEAD, Connection, Reply, ReplyReader
+from bench.loop import Check
 from bench.processes import BenchError
 
 
-def round_trips(port: int, request: bytes, *, count: int, warm_up: int, body: bytes | None) -> list[int]:
+def round_trips(port: int, request: bytes, *, count: int, warm_up: int, check: Check | None) -> list[int]:
     """Time `count` round trips in ns after `warm_up` of them; every body is compared with `body` unless it is
     None.
 
@@ -25,8 +26,8 @@ def round_trips(port: int, request: bytes, *, count: int, warm_up: int, body: by
                 start = time.perf_counter_ns()
                 received = one(connection, request, length)
                 end = time.perf_counter_ns()
-                if body is not None and received != body:
-                    raise BenchError(f"round trip {at} brought another body than expected")
+                if check and (problem := check(Reply(200, {}, received))):
+                    raise BenchError(f"round trip {at}: {problem}")
                 if at >= warm_up:
                     times.append(end - start)
         finally:

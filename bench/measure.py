@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 
 from bench import cpu, idle, wrk
-from bench.checks import ask
 from bench.instance import Instance, used_ns
 from bench.loop import LoopResult, closed_loop
 from bench.options import Options
@@ -85,14 +84,13 @@ def verify(instance: Instance, upstream: Upstream, kind: Kind, connections: int,
 def idle_trips(instance: Instance, options: Options, turn: int) -> IdleSample:
     """Round trips one at a time on one connection."""
     warm_up = max(50, options.idle_requests // 10)
-    body = idle_body(instance) if instance.exact else None
     before = instance.cpu()
     times = idle.round_trips(
         instance.port(Kind.JSON),
         instance.encoded(Kind.JSON),
         count=options.idle_requests,
         warm_up=warm_up,
-        body=body,
+        check=instance.checks[Kind.JSON],
     )
     used = used_ns(before, instance.cpu())
     return IdleSample(
@@ -101,17 +99,8 @@ def idle_trips(instance: Instance, options: Options, turn: int) -> IdleSample:
         count=len(times),
         p50_us=percentile(times, 0.5) / 1000,
         p99_us=percentile(times, 0.99) / 1000,
-        cpu_us=used / 1000 / (len(times) + warm_up + 2) if used is not None else None,
+        cpu_us=used / 1000 / (len(times) + warm_up + 1) if used is not None else None,
     )
-
-
-def idle_body(instance: Instance) -> bytes:
-    """The body every round trip must bring, checked once."""
-    reply = ask(instance.port(Kind.JSON), instance.request(Kind.JSON))
-    problem = instance.checks[Kind.JSON](reply)
-    if problem:
-        raise ValueError(problem)
-    return reply.body
 
 
 def streams(

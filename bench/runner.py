@@ -101,14 +101,16 @@ class Run:
     def _learn_replies(self) -> None:
         """Ask the upstream directly: its replies are what every target must bring."""
         requests = {kind: request(kind) for kind in Kind}
-        bodies = {
-            kind: checks.expected_body(self.upstream.ports[kind], requests[kind], kind) for kind in Kind
-        }
+        found = {kind: checks.expected(self.upstream.ports[kind], requests[kind], kind) for kind in Kind}
         self.checks = {
-            True: {kind: checks.exact(body) for kind, body in bodies.items()},
-            False: {kind: checks.same_content(body) for kind, body in bodies.items()},
+            True: {kind: checks.exact(one.body, fresh_ids=one.fresh_ids) for kind, one in found.items()},
+            False: {kind: checks.same_content(one.body) for kind, one in found.items()},
         }
-        self.chunks = {kind: len(checks.events(bodies[kind])) for kind in STREAM_KINDS}
+        self.chunks = {kind: len(checks.events(found[kind].body)) for kind in STREAM_KINDS}
+        self.results.upstream += (
+            f" (JSON of {len(found[Kind.JSON].body)} bytes, streams of "
+            f"{' and '.join(str(self.chunks[kind]) for kind in STREAM_KINDS)} events)"
+        )
         launch = Launch([], self.upstream.ports, requests)
         self.instances[DIRECT] = Instance(DIRECT, launch, self.checks[True], None)
 

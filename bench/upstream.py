@@ -73,7 +73,7 @@ class Counter:
             time.sleep(0.01)
 
     def settled(self, at_least: int, seconds: float = 5.0) -> int:
-        """`received`, once no request arrives any more: a slow target may work on for a client that hung up."""
+        """`received`, once none arrives any more: a slow target may work on for clients that hung up."""
         deadline = time.monotonic() + seconds
         counts = [self.received(at_least)]
         while time.monotonic() < deadline and (len(counts) < 4 or counts[-4] != counts[-1]):

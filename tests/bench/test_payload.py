@@ -57,7 +57,26 @@ def test_a_stream_cut_short_is_not_a_right_answer() -> None:
         content(b"".join(stream_events(10)[:-1]))
     assert exact(whole)(Reply(200, {}, whole)) is None
     assert "another body" in (exact(whole)(Reply(200, {}, whole + b"\n")) or "")
+    assert "answer ids" in (exact(b"x")(Reply(200, {}, b"x")) or "")
     assert "status 503" in (exact(whole)(Reply(503, {}, whole)) or "")
+
+
+def test_ids_and_times_may_differ_but_not_be_mixed_or_repeated() -> None:
+    def answer(one: bytes, other: bytes) -> Reply:
+        first, second = (
+            b'{"id":"chatcmpl-' + one + b'","created":',
+            b'{"id":"chatcmpl-' + other + b'","created":',
+        )
+        return Reply(200, {}, first + one + b"}" + second + other + b"}")
+
+    check = exact(answer(b"1", b"1").body, fresh_ids=True)
+    assert check(answer(b"2", b"2")) is None
+    assert check(answer(b"3", b"3")) is None
+    assert "2 answer ids" in (check(answer(b"4", b"5")) or "")
+    assert "before" in (check(answer(b"2", b"2")) or "")
+    again = exact(answer(b"1", b"1").body)
+    assert again(answer(b"2", b"2")) is None
+    assert again(answer(b"2", b"2")) is None
 
 
 def test_rewritten_chunks_with_the_same_text_have_the_same_content() -> None:
