@@ -1,7 +1,6 @@
 """Shares per thread and growth of memory."""
 
 import pytest
-
 from bench.balance import imbalance, shares
 from bench.soak import growth_mb
 

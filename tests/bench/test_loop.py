@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import pytest
-
 from bench.checks import exact
 from bench.http1 import END_OF_HEAD
 from bench.idle import round_trips
