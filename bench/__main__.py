@@ -52,7 +52,7 @@ def main() -> int:
     print(path.read_text())
     print(f"written to {path} and {path.with_suffix('.json').name}", file=sys.stderr)
     errors = sum(values[bars.ERRORS] or 0 for values in found.values())
-    return int(errors > 0 or any(not verdict.holds for verdict in verdicts))
+    return int(errors > 0 or bool(results.failures) or any(not verdict.holds for verdict in verdicts))
 
 
 if __name__ == "__main__":

@@ -97,8 +97,8 @@ def cpu_ns(before: Snapshot, after: Snapshot) -> int:
     """CPU time used between two snapshots of one tree."""
     fine = sum(now - before.run_ns.get(thread, 0) for thread, now in after.run_ns.items())
     coarse = (sum(after.ticks.values()) - sum(before.ticks.values())) * NS_PER_TICK
-    # Rounding costs at most a tick of user and of system time per process at either end.
-    slack = 4 * NS_PER_TICK * max(len(after.ticks), 1)
+    # User and system time are each rounded down: per process the difference is less than two ticks off.
+    slack = 2 * NS_PER_TICK * max(len(after.ticks), 1)
     return fine if after.run_ns and abs(coarse - fine) <= slack else coarse
 
 

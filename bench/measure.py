@@ -12,6 +12,8 @@ from bench.samples import IdleSample, LoadSample, StreamSample
 from bench.stats import percentile
 from bench.upstream import Counter, Upstream
 
+HELD_BACK = "paced streams are held back: their first byte comes in the second half of their time"
+
 
 def load(instance: Instance, upstream: Upstream, options: Options, directory: Path, turn: int) -> LoadSample:
     """Verify, run wrk, verify again; compare what was sent with what the upstream received each time."""
@@ -28,7 +30,7 @@ def load(instance: Instance, upstream: Upstream, options: Options, directory: Pa
     )
     used = used_ns(cpu_before, instance.cpu())
     elapsed = (time.monotonic_ns() - clock) * len(options.server_cpus)
-    foreign = max(0.0, (cpu.busy_ns(options.server_cpus) - busy - (used or 0)) / elapsed)
+    foreign = (cpu.busy_ns(options.server_cpus) - busy - (used or 0)) / elapsed
     memory = instance.memory()
     # wrk hangs up with up to one request per connection under way; the upstream may have seen those.
     answered = result.requests - result.bad_status
@@ -49,7 +51,7 @@ def load(instance: Instance, upstream: Upstream, options: Options, directory: Pa
         cpu_us=used / 1000 / result.requests if used is not None and result.requests else None,
         rss_bytes=memory.rss_bytes if memory else None,
         pss_bytes=memory.pss_bytes if memory else None,
-        foreign_share=foreign,
+        foreign_share=max(0.0, foreign) if used is not None else None,
         verified=before.right + after.right,
         wrong=before.wrong + after.wrong,
         lost=before.lost + after.lost + max(0, answered - received),
@@ -111,6 +113,9 @@ def streams(
     done = verify(instance, upstream, kind, options.streams, options.streams * options.waves)
     used = used_ns(before, instance.cpu())
     result = done.result
+    first_us = percentile(result.first_byte_ns or [0], 0.5) / 1000
+    whole_us = percentile(result.whole_ns or [0], 0.5) / 1000
+    held_back = kind is Kind.PACED and first_us > whole_us / 2
     return StreamSample(
         target=instance.name,
         round=turn,
@@ -118,11 +123,11 @@ def streams(
         streams=result.sent,
         chunks=chunks,
         cpu_us_per_chunk=used / 1000 / (result.sent * chunks) if used is not None else None,
-        first_byte_p50_us=percentile(result.first_byte_ns or [0], 0.5) / 1000,
-        whole_p50_us=percentile(result.whole_ns or [0], 0.5) / 1000,
+        first_byte_p50_us=first_us,
+        whole_p50_us=whole_us,
         whole_p99_us=percentile(result.whole_ns or [0], 0.99) / 1000,
         wrong=done.wrong,
         lost=done.lost,
         doubled=done.doubled,
-        problem=done.problem,
+        problem=done.problem or (HELD_BACK if held_back else None),
     )

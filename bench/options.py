@@ -36,7 +36,7 @@ class Options:
     load_cpus: tuple[int, ...] = (1,)
     upstream: str = "auto"
     mock_command: str = ""
-    mock_json: str = "--no-record --content-bytes 200"
+    mock_json: str = "--no-record --content-bytes 20"
     mock_paced: str = ""
     mock_unpaced: str = ""
     bin_dir: str = ""

@@ -53,14 +53,17 @@ class Child:
         self.log = directory / f"{name}.log"
         self.started_ns = time.monotonic_ns()
         with self.log.open("ab") as log, pinned(cpus):
-            self._process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=directory,
-                env={**os.environ, **(env or {})},
-            )
+            try:
+                self._process = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=directory,
+                    env={**os.environ, **(env or {})},
+                )
+            except OSError as error:
+                raise BenchError(f"{name} can't be started: {error}") from error
 
     @property
     def pid(self) -> int:

@@ -24,7 +24,7 @@ class LoadSample:
     cpu_us: float | None
     rss_bytes: int | None
     pss_bytes: int | None
-    foreign_share: float
+    foreign_share: float | None
     verified: int
     wrong: int
     lost: int
