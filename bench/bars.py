@@ -1,0 +1,71 @@
+"""The figures to hold, as data, and how a run compares with them.
+
+`first` is the end-to-end gateway; `full` has keys, limits, routing, price, spool, access log and trace on;
+`tight` and `parity` are the rungs after it. Only ratios of one interleaved run are compared, never figures of
+two runs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+STAGES = ("first", "full", "tight", "parity")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A limit on one figure of one target; `limits` by stage, the last one given holds for later stages."""
+
+    target: str
+    figure: str
+    text: str
+    limits: tuple[float, ...]
+
+    def limit(self, stage: str) -> float:
+        """The limit at a stage."""
+        return self.limits[min(STAGES.index(stage), len(self.limits) - 1)]
+
+
+BARS = (
+    Bar("native", "load_ratio", "CPU per request, ratio to nginx", (1.5, 1.6, 1.25, 1.0)),
+    Bar("uvicorn", "load_ratio", "CPU per request, ratio to nginx", (4.0, 4.2)),
+    Bar("granian-asgi", "load_ratio", "CPU per request, ratio to nginx", (5.8, 6.0)),
+    Bar("granian-rsgi", "load_ratio", "CPU per request, ratio to nginx", (3.8,)),
+    Bar("native", "paced_ratio", "CPU per chunk of a paced stream, ratio to nginx", (1.5,)),
+    Bar("native", "idle_added_ratio", "added p50 on one idle connection, ratio to nginx's", (1.5,)),
+    Bar("native", "start_seconds", "seconds from start to first answer", (0.4,)),
+    Bar("native", "idle_rss_mb", "resident MB when idle", (45.0,)),
+)
+ERRORS = "errors"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A bar, what was measured (None: nothing) and whether it holds."""
+
+    text: str
+    limit: float
+    measured: float | None
+
+    @property
+    def holds(self) -> bool:
+        """A bar without a measurement does not hold."""
+        return self.measured is not None and self.measured <= self.limit
+
+    def line(self) -> str:
+        """One line for people."""
+        if self.measured is None:
+            return f"MISSING  {self.text}: not measured (bar {self.limit:g})"
+        return f"{'pass' if self.holds else 'FAIL':7}  {self.text}: {self.measured:.3g} (bar {self.limit:g})"
+
+
+def compare(figures: Mapping[str, Mapping[str, float | None]], stage: str) -> list[Verdict]:
+    """Every bar against `figures[target][figure]`, and no error anywhere."""
+    verdicts = [
+        Verdict(f"{bar.target}: {bar.text}", bar.limit(stage), figures.get(bar.target, {}).get(bar.figure))
+        for bar in BARS
+    ]
+    verdicts += [
+        Verdict(f"{target}: requests lost, doubled or wrong", 0, values.get(ERRORS))
+        for target, values in figures.items()
+    ]
+    return verdicts

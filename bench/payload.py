@@ -1,0 +1,118 @@
+"""What is sent and what comes back: a chat request of 1 KB, a JSON reply of 600 B, a stream of events."""
+
+import enum
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+KEY = "fg_bench_0123456789abcdef"
+TENANT = "bench"
+MODEL = "gpt-4o-mini"
+PATH = "/v1/chat/completions"
+REQUEST_BYTES = 1024
+REPLY_BYTES = 600
+
+
+class Kind(enum.StrEnum):
+    """The three kinds of answer the upstream gives; each has its own upstream address and model name."""
+
+    JSON = "json"
+    PACED = "paced"
+    UNPACED = "unpaced"
+
+    @property
+    def model(self) -> str:
+        """The model a client asks for to get this kind of answer."""
+        return MODEL if self is Kind.JSON else f"{MODEL}-{self.value}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request, without the address it goes to."""
+
+    path: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def encode(self, port: int) -> bytes:
+        """The request as HTTP/1.1 bytes for a server on loopback."""
+        lines = [f"POST {self.path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        lines += [f"Content-Length: {len(self.body)}", "", ""]
+        return "\r\n".join(lines).encode() + self.body
+
+
+def key_digest() -> str:
+    """The digest of the bench's key as a gateway's config writes it."""
+    return "sha256:" + hashlib.sha256(KEY.encode()).hexdigest()
+
+
+def request_body(kind: Kind, size: int = REQUEST_BYTES) -> bytes:
+    """A chat request of exactly `size` bytes."""
+
+    def build(text: str) -> bytes:
+        document: dict[str, object] = {
+            "model": kind.model,
+            "messages": [
+                {"role": "system", "content": "You are a helpful assistant. Answer briefly."},
+                {"role": "user", "content": text},
+            ],
+            "temperature": 0.2,
+            "max_tokens": 256,
+        }
+        if kind is not Kind.JSON:
+            document["stream"] = True
+        return json.dumps(document, separators=(",", ":")).encode()
+
+    words = "Explain how a token bucket admits a burst and then settles to its rate. "
+    room = size - len(build(""))
+    return build((words * (room // len(words) + 1))[:room])
+
+
+def request(kind: Kind, headers: Mapping[str, str] | None = None) -> Request:
+    """The request of one kind, with the bench's key and any headers a target needs besides."""
+    fixed = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
+    return Request(PATH, request_body(kind), {**fixed, **(headers or {})})
+
+
+def reply_body(size: int = REPLY_BYTES) -> bytes:
+    """A chat completion of exactly `size` bytes, for the built-in upstream."""
+
+    def build(text: str) -> bytes:
+        document = {
+            "id": "chatcmpl-bench00000000000000000000",
+            "object": "chat.completion",
+            "created": 1_700_000_000,
+            "model": MODEL,
+            "choices": [
+                {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"},
+            ],
+            "usage": {"prompt_tokens": 212, "completion_tokens": 58, "total_tokens": 270},
+        }
+        return json.dumps(document, separators=(",", ":")).encode()
+
+    words = "A bucket holds tokens and refills at a steady rate. "
+    room = size - len(build(""))
+    return build((words * (room // len(words) + 1))[:room])
+
+
+def stream_events(chunks: int) -> list[bytes]:
+    """The events of one streamed answer, `chunks` of them with the end marker."""
+
+    def event(delta: Mapping[str, str], finish: str | None) -> bytes:
+        document = {
+            "id": "chatcmpl-bench00000000000000000000",
+            "object": "chat.completion.chunk",
+            "created": 1_700_000_000,
+            "model": MODEL,
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        }
+        return b"data: " + json.dumps(document, separators=(",", ":")).encode() + b"\n\n"
+
+    first, last, end = (
+        event({"role": "assistant", "content": ""}, None),
+        event({}, "stop"),
+        b"data: [DONE]\n\n",
+    )
+    return [first, *(event({"content": f" token{index}"}, None) for index in range(chunks - 3)), last, end]

@@ -1,0 +1,220 @@
+"""The order of a run: start everything once, then rounds in which the targets take turns, then fresh starts.
+
+Targets are measured one at a time while the others idle; each round begins with another target, so that none
+always follows the same neighbour.
+"""
+
+import contextlib
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bench import checks, cpu, instance, measure, upstream
+from bench.instance import DIRECT, Instance
+from bench.loop import Check
+from bench.options import Options
+from bench.payload import Kind, request
+from bench.processes import BenchError
+from bench.samples import Failure, IdleSample, LoadSample, StartSample, StreamSample
+from bench.targets import TARGETS, Launch, Site, Target
+
+STREAM_KINDS = (Kind.PACED, Kind.UNPACED)
+SLOW_START_SECONDS = 20.0  # targets allowed more than this are started afresh once, not every round
+
+
+@dataclass
+class Results:
+    """All samples of a run."""
+
+    load: list[LoadSample] = field(default_factory=list)
+    idle: list[IdleSample] = field(default_factory=list)
+    streams: list[StreamSample] = field(default_factory=list)
+    starts: list[StartSample] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    upstream: str = ""
+
+
+def say(text: str) -> None:
+    """Progress, for whoever watches."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def rotated(names: Sequence[str], turn: int) -> list[str]:
+    """The names, beginning with another one each turn."""
+    at = turn % len(names) if names else 0
+    return [*names[at:], *names[:at]]
+
+
+class Run:
+    """One run: its options, its directory, what is up."""
+
+    def __init__(self, options: Options, directory: Path) -> None:
+        self.options, self.directory = options, directory
+        self.results = Results()
+        self.instances: dict[str, Instance] = {}
+        self.checks: dict[bool, dict[Kind, Check]] = {}
+        self.chunks: dict[Kind, int] = {}
+        self._cleanup = contextlib.ExitStack()
+
+    def run(self) -> Results:
+        """Do it all; whatever was started is stopped, also on errors."""
+        try:
+            self.start()
+            self._warm_up()
+            for turn in range(self.options.rounds):
+                self._round(turn)
+            if "start" in self.options.measures:
+                self._fresh_starts()
+        finally:
+            self.stop()
+        return self.results
+
+    def start(self) -> None:
+        """Start the upstream, learn its replies, start every target."""
+        os.sched_setaffinity(0, self.options.load_cpus)
+        self.upstream = self._start_upstream()
+        self._cleanup.callback(self.upstream.stop)
+        self.results.upstream = self.upstream.description
+        self._learn_replies()
+        for name in self.options.targets:
+            self._start(name)
+
+    def stop(self) -> None:
+        """Stop everything that was started, the last first."""
+        self._cleanup.close()
+
+    def _start_upstream(self) -> upstream.Upstream:
+        options, place = self.options, self.directory / "upstream"
+        command = options.mock_command or f"{options.bin_dir}/fastgate mock"
+        kind = options.upstream
+        if kind == "auto":
+            kind = "mock" if options.mock_command or Path(options.bin_dir, "fastgate").exists() else "builtin"
+        cpus = list(options.load_cpus)
+        if kind == "mock":
+            return upstream.start_mock(place, cpus=cpus, command=command, arguments=options.mock_arguments)
+        return upstream.start_builtin(place, cpus=cpus, chunks=options.chunks, gap_ms=options.gap_ms)
+
+    def _learn_replies(self) -> None:
+        """Ask the upstream directly: its replies are what every target must bring."""
+        requests = {kind: request(kind) for kind in Kind}
+        found = {kind: checks.expected(self.upstream.ports[kind], requests[kind], kind) for kind in Kind}
+        self.checks = {
+            True: {kind: checks.exact(one.body, fresh_ids=one.fresh_ids) for kind, one in found.items()},
+            False: {kind: checks.same_content(one.body) for kind, one in found.items()},
+        }
+        self.chunks = {kind: len(checks.events(found[kind].body)) for kind in STREAM_KINDS}
+        self.results.upstream += (
+            f" (JSON of {len(found[Kind.JSON].body)} bytes, streams of "
+            f"{' and '.join(str(self.chunks[kind]) for kind in STREAM_KINDS)} events)"
+        )
+        launch = Launch([], self.upstream.ports, requests)
+        self.instances[DIRECT] = Instance(DIRECT, launch, self.checks[True], None)
+
+    def _site(self, name: str) -> Site:
+        return Site(self.directory / name, self.upstream.ports, self.options)
+
+    def _target(self, name: str) -> Target:
+        if name not in TARGETS:
+            raise SystemExit(f"unknown target {name}; known: direct, {', '.join(TARGETS)}")
+        return TARGETS[name]
+
+    def _start(self, name: str) -> None:
+        if name == DIRECT:
+            return
+        target = self._target(name)
+        try:
+            started, seconds = instance.start(target, self._site(name), self.checks[target.exact])
+        except BenchError as error:
+            self._failed(name, "start", error)
+            return
+        say(f"{name}: up after {seconds:.3f} s")
+        self._cleanup.callback(started.stop)
+        self.instances[name] = started
+
+    def _failed(self, name: str, what: str, error: Exception) -> None:
+        say(f"{name}: {what}: {error}")
+        self.results.failures.append(Failure(name, what, str(error)))
+
+    def _each(self, turn: int, what: str, do: Callable[[Instance], None], *, direct: bool) -> None:
+        """Call `do` for every target that still works; for the upstream itself where that has a meaning."""
+        for name in rotated(list(self.instances), turn):
+            if name == DIRECT and not (direct or DIRECT in self.options.targets):
+                continue
+            broken = {failure.target for failure in self.results.failures if failure.measure == what}
+            if name in broken:
+                continue
+            try:
+                do(self.instances[name])
+            except (BenchError, OSError, ValueError) as error:
+                self._failed(name, what, error)
+
+    def _warm_up(self) -> None:
+        """A second of load for everyone, thrown away."""
+        short = replace(self.options, seconds=1, verify_requests=self.options.connections)
+
+        def load(one: Instance) -> None:
+            measure.load(one, self.upstream, short, self.directory, -1)
+
+        if "load" in self.options.measures:
+            self._each(0, "warm-up", load, direct=False)
+
+    def _round(self, turn: int) -> None:
+        options, results = self.options, self.results
+        say(f"round {turn + 1} of {options.rounds}")
+
+        def load(one: Instance) -> None:
+            sample = measure.load(one, self.upstream, options, self.directory, turn)
+            results.load.append(sample)
+            cost = f"{sample.cpu_us:8.2f} µs CPU" if sample.cpu_us is not None else "           -"
+            say(f"  load     {one.name:14}{cost} {sample.requests_per_second:9.0f}/s errors {sample.errors}")
+
+        def idle(one: Instance) -> None:
+            sample = measure.idle_trips(one, options, turn)
+            results.idle.append(sample)
+            say(f"  idle     {one.name:14}{sample.p50_us:8.1f} µs p50")
+
+        if "load" in options.measures:
+            self._each(turn, "load", load, direct=False)
+        if "idle" in options.measures:
+            self._each(turn, "idle", idle, direct=True)
+        for kind in STREAM_KINDS:
+            if kind.value in options.measures:
+                self._each(turn, kind.value, functools.partial(self._stream, kind, turn), direct=False)
+
+    def _stream(self, kind: Kind, turn: int, one: Instance) -> None:
+        sample = measure.streams(one, self.upstream, kind, self.options, self.chunks[kind], turn)
+        self.results.streams.append(sample)
+        cost = f"{sample.cpu_us_per_chunk:8.2f} µs CPU a chunk" if sample.cpu_us_per_chunk is not None else ""
+        say(f"  {kind:8} {one.name:14}{cost} {sample.streams} streams, errors {sample.errors}")
+
+    def _fresh_starts(self) -> None:
+        """Start targets anew beside the idle ones, in turns; none of them shares a directory with another."""
+        for turn in range(self.options.starts):
+            for name in rotated([name for name in self.instances if name != DIRECT], turn):
+                target = self._target(name)
+                if turn and target.start_seconds > SLOW_START_SECONDS:
+                    continue
+                site = self._site(f"{name}-start-{turn}")
+                try:
+                    one, seconds = instance.start(target, site, self.checks[target.exact])
+                except BenchError as error:
+                    self._failed(name, "start", error)
+                    continue
+                try:
+                    self._idle_after_start(one, turn, seconds)
+                finally:
+                    one.stop()
+
+    def _idle_after_start(self, one: Instance, turn: int, seconds: float) -> None:
+        before, clock = one.cpu(), time.monotonic()
+        time.sleep(1.0)
+        used, memory = instance.used_ns(before, one.cpu()), one.memory()
+        memory = memory or cpu.Memory(0, 0)
+        idle_ms = (used or 0) / 1e6 / (time.monotonic() - clock)
+        sample = StartSample(one.name, turn, seconds, memory.rss_bytes, memory.pss_bytes, idle_ms)
+        self.results.starts.append(sample)
+        say(f"  start    {one.name:14}{seconds:8.3f} s, {memory.rss_bytes / 1e6:.1f} MB")

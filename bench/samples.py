@@ -1,0 +1,94 @@
+"""What one round of one measure on one target gave. The JSON report is these records and what is computed
+from them.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LoadSample:
+    """One wrk run between two verification passes. `lost` and `doubled` compare with what the upstream
+    received.
+    """
+
+    target: str
+    round: int
+    requests: int
+    requests_per_second: float
+    p50_us: int
+    p99_us: int
+    p999_us: int
+    max_us: int
+    bad_status: int
+    socket_errors: int
+    cpu_us: float | None
+    rss_bytes: int | None
+    pss_bytes: int | None
+    foreign_share: float | None
+    verified: int
+    wrong: int
+    lost: int
+    doubled: int
+    problem: str | None
+
+    @property
+    def errors(self) -> int:
+        """Everything that should be zero."""
+        return self.bad_status + self.socket_errors + self.wrong + self.lost + self.doubled
+
+
+@dataclass(frozen=True)
+class IdleSample:
+    """Round trips on one connection, one at a time."""
+
+    target: str
+    round: int
+    count: int
+    p50_us: float
+    p99_us: float
+    cpu_us: float | None
+
+
+@dataclass(frozen=True)
+class StreamSample:
+    """Concurrent streams. `cpu_us_per_chunk` includes the stream's share of its request."""
+
+    target: str
+    round: int
+    kind: str
+    streams: int
+    chunks: int
+    cpu_us_per_chunk: float | None
+    first_byte_p50_us: float
+    whole_p50_us: float
+    whole_p99_us: float
+    wrong: int
+    lost: int
+    doubled: int
+    problem: str | None
+
+    @property
+    def errors(self) -> int:
+        """Streams that were not complete and right, and requests that did not arrive exactly once."""
+        return self.wrong + self.lost + self.doubled
+
+
+@dataclass(frozen=True)
+class StartSample:
+    """One fresh start: time to the first right answer, then memory and CPU time of a second of idleness."""
+
+    target: str
+    round: int
+    first_answer_seconds: float
+    rss_bytes: int
+    pss_bytes: int
+    idle_cpu_ms_per_second: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A target that could not be measured, and why."""
+
+    target: str
+    measure: str
+    message: str

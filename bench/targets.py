@@ -1,0 +1,209 @@
+"""What is measured: each target as data, a function that writes its config and says how to start it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import nginx
+from bench.options import HERE, Options
+from bench.payload import MODEL, TENANT, Kind, Request, key_digest, request
+from bench.processes import free_port
+
+UPSTREAM_KEY = "sk-upstream-bench"
+PEERS = HERE / ".peers"
+PORTKEY = PEERS / "portkey" / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where one instance of a target lives and what it stands before."""
+
+    directory: Path
+    upstreams: Mapping[Kind, int]
+    options: Options
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start one instance, and the port and request per kind of answer."""
+
+    argv: list[str]
+    ports: Mapping[Kind, int]
+    requests: Mapping[Kind, Request]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A thing to measure; an `exact` one must bring the upstream's bytes, others the same content."""
+
+    name: str
+    prepare: Callable[[Site], Launch]
+    needs: Callable[[Options], Path]
+    exact: bool = True
+    start_seconds: float = 15.0
+
+
+def gateway_config(
+    directory: Path, port: int, admin_port: int, upstreams: Mapping[Kind, int], extra: str = ""
+) -> str:
+    """The gateway's config: one provider and deployment per kind, one key by its digest."""
+    lines = [
+        "[server]",
+        f'listen = "127.0.0.1:{port}"',
+        f'admin = "127.0.0.1:{admin_port}"',
+        f"state_dir = {json.dumps(str(directory / 'state'))}",
+    ]
+    for kind, upstream in upstreams.items():
+        lines += [
+            f"[providers.{kind}]",
+            'dialect = "openai"',
+            f'base_url = "http://127.0.0.1:{upstream}/v1"',
+            f'api_key = "{UPSTREAM_KEY}"',
+            f"[deployments.bench-{kind}]",
+            f'provider = "{kind}"',
+            f'model = "{kind.model}"',
+        ]
+    lines += [
+        f"[tenants.{TENANT}]",
+        "[[keys]]",
+        f'digest = "{key_digest()}"',
+        f'tenant = "{TENANT}"',
+        "",
+        extra,
+    ]
+    return "\n".join(lines)
+
+
+def _nginx(site: Site) -> Launch:
+    ports = {kind: free_port() for kind in Kind}
+    config = site.directory / "nginx.conf"
+    config.write_text(
+        nginx.proxy_config(
+            site.directory,
+            ports=ports,
+            upstreams=site.upstreams,
+            workers=site.options.workers,
+            access_log=site.options.nginx_access_log,
+        )
+    )
+    return Launch(nginx.argv(config), ports, {kind: request(kind) for kind in Kind})
+
+
+def _write_gateway(site: Site) -> tuple[Path, int]:
+    """Write the gateway's config; its path and port."""
+    extra = Path(site.options.config_extra).read_text() if site.options.config_extra else ""
+    port, config = free_port(), site.directory / "fastgate.toml"
+    config.write_text(gateway_config(site.directory, port, free_port(), site.upstreams, extra))
+    return config, port
+
+
+def _one_port(argv: list[str], port: int, env: Mapping[str, str] | None = None) -> Launch:
+    return Launch(argv, dict.fromkeys(Kind, port), {kind: request(kind) for kind in Kind}, env or {})
+
+
+def _native(site: Site) -> Launch:
+    config, port = _write_gateway(site)
+    return _one_port([f"{site.options.bin_dir}/fastgate", "serve", "-c", str(config)], port)
+
+
+def _uvicorn(site: Site) -> Launch:
+    config, port = _write_gateway(site)
+    argv = [
+        f"{site.options.bin_dir}/uvicorn",
+        site.options.asgi_app,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    argv += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+    argv += ["--workers", str(site.options.workers)] if site.options.workers > 1 else []
+    return _one_port(argv, port, {"FASTGATE_CONFIG": str(config)})
+
+
+def _granian(interface: str, app: Callable[[Options], str]) -> Callable[[Site], Launch]:
+    def prepare(site: Site) -> Launch:
+        config, port = _write_gateway(site)
+        argv = [f"{site.options.bin_dir}/granian", "--interface", interface, "--host", "127.0.0.1"]
+        argv += ["--port", str(port), "--loop", "uvloop", "--runtime-threads", "1", "--no-ws"]
+        argv += ["--workers", str(site.options.workers), "--log-level", "warning", app(site.options)]
+        return _one_port(argv, port, {"FASTGATE_CONFIG": str(config)})
+
+    return prepare
+
+
+def _litellm(site: Site) -> Launch:
+    """LiteLLM's proxy with its master key as the client's key; no database, no callbacks, no retries."""
+    port, config = free_port(), site.directory / "litellm.json"
+    models = [
+        {
+            "model_name": kind.model,
+            "litellm_params": {
+                "model": f"openai/{MODEL}",
+                "api_base": f"http://127.0.0.1:{upstream}/v1",
+                "api_key": UPSTREAM_KEY,
+            },
+        }
+        for kind, upstream in site.upstreams.items()
+    ]
+    launch = request(Kind.JSON)
+    key = launch.headers["Authorization"].removeprefix("Bearer ")
+    document = {
+        "model_list": models,
+        "router_settings": {"num_retries": 0},
+        "litellm_settings": {"num_retries": 0, "telemetry": False},
+        "general_settings": {"master_key": key},
+    }
+    config.write_text(json.dumps(document))  # JSON is YAML
+    argv = [str(PEERS / "litellm" / "bin" / "litellm"), "--config", str(config), "--host", "127.0.0.1"]
+    argv += ["--port", str(port), "--num_workers", str(site.options.workers), "--telemetry", "False"]
+    env = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    return _one_port(argv, port, env)
+
+
+def _portkey(site: Site) -> Launch:
+    """Portkey's gateway; it has no keys of its own, the client's goes through to the provider named by
+    headers.
+    """
+    port = free_port()
+    requests = {
+        kind: request(
+            kind,
+            {"x-portkey-provider": "openai", "x-portkey-custom-host": f"http://127.0.0.1:{upstream}/v1"},
+        )
+        for kind, upstream in site.upstreams.items()
+    }
+    argv = ["node", str(PORTKEY), f"--port={port}", "--headless"]
+    env = {"NODE_ENV": "production", "TRUSTED_CUSTOM_HOSTS": "localhost,127.0.0.1"}
+    return Launch(argv, dict.fromkeys(Kind, port), requests, env)
+
+
+def _tool(name: str) -> Callable[[Options], Path]:
+    return lambda options: Path(options.bin_dir) / name
+
+
+def _nginx_binary(_: Options) -> Path:
+    return Path("/usr/sbin/nginx")
+
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for target in (
+        Target("nginx", _nginx, _nginx_binary),
+        Target("stand-in", _nginx, _nginx_binary),  # nginx again: what the harness makes of two equal targets
+        Target("native", _native, _tool("fastgate")),
+        Target("uvicorn", _uvicorn, _tool("fastgate")),
+        Target("granian-asgi", _granian("asgi", lambda options: options.asgi_app), _tool("fastgate")),
+        Target("granian-rsgi", _granian("rsgi", lambda options: options.rsgi_app), _tool("fastgate")),
+        Target(
+            "litellm",
+            _litellm,
+            lambda _: PEERS / "litellm" / "bin" / "litellm",
+            exact=False,
+            start_seconds=90,
+        ),
+        Target("portkey", _portkey, lambda _: PORTKEY, exact=False, start_seconds=30),
+    )
+}

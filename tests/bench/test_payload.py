@@ -1,0 +1,104 @@
+"""Sizes and shapes of what is sent, and the checks of what comes back."""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from bench.checks import content, events, exact, same_content
+from bench.http1 import Reply
+from bench.payload import (
+    KEY,
+    REPLY_BYTES,
+    REQUEST_BYTES,
+    Kind,
+    key_digest,
+    reply_body,
+    request,
+    request_body,
+    stream_events,
+)
+from bench.processes import BenchError
+from bench.targets import gateway_config
+from bench.upstream import parse_counts
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_request_has_exactly_the_stated_size(kind: Kind) -> None:
+    body = request_body(kind)
+    assert len(body) == REQUEST_BYTES
+    assert json.loads(body)["model"] == kind.model
+    assert json.loads(body).get("stream", False) is (kind is not Kind.JSON)
+
+
+def test_a_reply_has_exactly_the_stated_size() -> None:
+    assert len(reply_body()) == REPLY_BYTES
+    assert content(reply_body())
+
+
+def test_a_request_is_one_http_message() -> None:
+    head, _, body = request(Kind.JSON, {"x-extra": "1"}).encode(81).partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:81\r\n")
+    assert b"\r\nx-extra: 1\r\n" in head
+    assert f"Content-Length: {len(body)}".encode() in head
+
+
+def test_streams_have_the_stated_number_of_events() -> None:
+    body = b"".join(stream_events(100))
+    assert len(events(body)) == 100
+    assert content(body).startswith(" token0 token1")
+    assert content(body.replace(b"\n\n", b"\r\n\r\n")) == content(body)
+
+
+def test_a_stream_cut_short_is_not_a_right_answer() -> None:
+    whole = b"".join(stream_events(10))
+    with pytest.raises(BenchError, match="DONE"):
+        content(b"".join(stream_events(10)[:-1]))
+    assert exact(whole)(Reply(200, {}, whole)) is None
+    assert "another body" in (exact(whole)(Reply(200, {}, whole + b"\n")) or "")
+    assert "answer ids" in (exact(b"x")(Reply(200, {}, b"x")) or "")
+    assert "status 503" in (exact(whole)(Reply(503, {}, whole)) or "")
+
+
+def test_ids_and_times_may_differ_but_not_be_mixed_or_repeated() -> None:
+    def answer(one: bytes, other: bytes) -> Reply:
+        first, second = (
+            b'{"id":"chatcmpl-' + one + b'","created":',
+            b'{"id":"chatcmpl-' + other + b'","created":',
+        )
+        return Reply(200, {}, first + one + b"}" + second + other + b"}")
+
+    check = exact(answer(b"1", b"1").body, fresh_ids=True)
+    assert check(answer(b"2", b"2")) is None
+    assert check(answer(b"3", b"3")) is None
+    assert "2 answer ids" in (check(answer(b"4", b"5")) or "")
+    assert "before" in (check(answer(b"2", b"2")) or "")
+    again = exact(answer(b"1", b"1").body)
+    assert again(answer(b"2", b"2")) is None
+    assert again(answer(b"2", b"2")) is None
+
+
+def test_rewritten_chunks_with_the_same_text_have_the_same_content() -> None:
+    whole = b"".join(stream_events(10))
+    check = same_content(whole)
+    assert check(Reply(200, {}, whole.replace(b'"index":0', b'"index": 0'))) is None
+    assert "another text" in (check(Reply(200, {}, whole.replace(b"token3", b"token4"))) or "")
+
+
+def test_the_gateways_config_is_toml_and_holds_no_key() -> None:
+    text = gateway_config(Path("/somewhere"), 1, 2, dict.fromkeys(Kind, 3), "[tiers.paid]\nweight = 1\n")
+    config = tomllib.loads(text)
+    assert config["server"]["listen"] == "127.0.0.1:1"
+    assert config["keys"][0]["digest"] == "sha256:" + hashlib.sha256(KEY.encode()).hexdigest() == key_digest()
+    assert {one["model"] for one in config["deployments"].values()} == {kind.model for kind in Kind}
+    assert config["tiers"]["paid"]["weight"] == 1
+    assert KEY not in text
+
+
+def test_counts_of_both_upstreams() -> None:
+    assert parse_counts('{"requests": 12}') == 12
+    status = "Active connections: 1 \nserver accepts handled requests\n 6 6 111393 \nReading: 0\n"
+    assert parse_counts(status) == 111393
+    with pytest.raises(BenchError):
+        parse_counts("<html>")
