@@ -1,6 +1,7 @@
 //! The extension `fastgate._core`: conversion only.
 
 mod engine;
+mod mock;
 
 #[pyo3::pymodule]
 mod _core {
@@ -8,6 +9,9 @@ mod _core {
 
     #[pymodule_export]
     use crate::engine::Engine;
+
+    #[pymodule_export]
+    use crate::mock::MockProvider;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
