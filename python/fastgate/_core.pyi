@@ -95,7 +95,7 @@ class MockProvider:
         """What it received, the oldest first."""
 
     def counts(self) -> dict[str, int]:
-        """`requests in_flight in_flight_max client_closed connections_accepted connections_open connections_max`."""
+        """By name: requests, in_flight, in_flight_max, client_closed, connections_{accepted,open,max}."""
 
     def set_script(self, text: str) -> None:
         """Replaces the script. Raises ValueError and keeps the old one if it cannot be read."""
@@ -107,7 +107,7 @@ class MockProvider:
         """Forgets records and sums, and starts the first script again."""
 
     def wait(self, *, requests: int = 0, in_flight: int = 0, timeout_s: float = 5.0) -> bool:
-        """Waits until `requests` came in and no more than `in_flight` are being answered; False if time ran out."""
+        """Waits until `requests` came in and at most `in_flight` are being answered; else False."""
 
     def stop(self) -> None:
         """Closes listener and connections and waits for the threads."""

@@ -8,6 +8,7 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands the error over")]
 fn raised(error: MockError) -> PyErr {
     match error {
         MockError::Script(_) => PyValueError::new_err(error.to_string()),

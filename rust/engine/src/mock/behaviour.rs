@@ -170,8 +170,15 @@ impl Behaviour {
     ///
     /// # Errors
     /// Text for the author of the script: an unknown field, or a value out of its range.
-    pub(super) fn from_fields(fields: Map<String, Value>) -> Result<Self, String> {
-        let behaviour: Self = serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;
+    pub(super) fn from_fields(fields: &Map<String, Value>) -> Result<Self, String> {
+        let behaviour = Self::deserialize(fields).map_err(|error| {
+            // The reader does not say where it was: the first field that fails alone does.
+            let alone = |(name, value): (&String, &Value)| {
+                let one = Map::from_iter([(name.clone(), value.clone())]);
+                Self::deserialize(one).err().map(|error| format!("{name}: {error}"))
+            };
+            fields.iter().find_map(alone).unwrap_or_else(|| error.to_string())
+        })?;
         behaviour.check()?;
         Ok(behaviour)
     }
@@ -279,7 +286,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Behaviour, String> {
-        Behaviour::from_fields(parse_fields(text)?)
+        Behaviour::from_fields(&parse_fields(text)?)
     }
 
     #[test]

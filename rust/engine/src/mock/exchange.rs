@@ -90,7 +90,8 @@ fn render(shared: &Shared, parts: &Parts, body: &Bytes, random: &mut Random) -> 
     let read = request.as_ref().and_then(|request| request.as_ref().ok());
     let stream = read.is_some_and(ChatRequest::streams);
     let call = Call { path, model: read.map_or("", |request| &request.model), stream };
-    let fault = parts.headers.get(FAULT).map(|fault| fault.to_str().unwrap_or("x-mock-fault is not text"));
+    let fault = parts.headers.get(FAULT);
+    let fault = fault.map(|fault| std::str::from_utf8(fault.as_bytes()).unwrap_or("the header is not UTF-8"));
     let plain = |answer| (answer, Arc::clone(&shared.plain));
 
     let reply = match shared.script.load().choose(call, fault) {

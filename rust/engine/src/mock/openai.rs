@@ -62,7 +62,6 @@ pub(super) fn push_id(target: &mut String, prefix: &str, random: &mut Random) {
         if index % 10 == 0 {
             bits = random.next();
         }
-        #[expect(clippy::cast_possible_truncation, reason = "a remainder below 62")]
         target.push(ALPHABET[(bits % 62) as usize] as char);
         bits /= 62;
     }

@@ -160,10 +160,10 @@ impl Writer<'_> {
         std::mem::swap(&mut self.text, &mut opening);
         self.text.reserve((self.pieces + 4) * (opening.len() + 120) * choices);
 
-        let content = if self.tools { "null" } else { "\"\"" };
+        let content = if self.tools { "null" } else { "\"\",\"refusal\":null" };
         if !self.reply.behaviour.omits(Omission::Role) {
             for index in 0..choices {
-                let delta = format_args!("\"role\":\"assistant\",\"content\":{content},\"refusal\":null");
+                let delta = format_args!("\"role\":\"assistant\",\"content\":{content}");
                 self.delta(&opening, index, delta, EventKind::Role);
             }
         }

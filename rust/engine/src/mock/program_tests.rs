@@ -18,7 +18,7 @@ fn answer() -> Answer {
 }
 
 fn program(fields: &str) -> Program {
-    let behaviour = Behaviour::from_fields(parse_fields(fields).expect("reads")).expect("behaves");
+    let behaviour = Behaviour::from_fields(&parse_fields(fields).expect("reads")).expect("behaves");
     compile(&answer(), &behaviour, false, &mut Random::new(1, 1))
 }
 

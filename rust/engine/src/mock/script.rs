@@ -88,7 +88,7 @@ impl Script {
         let document: Document = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let mut base = options.clone();
         base.extend(document.defaults);
-        let default = reply(base.clone()).map_err(|error| format!("defaults: {error}"))?;
+        let default = reply(&base).map_err(|error| format!("defaults: {error}"))?;
         let mut script = Self { base, default, steps: Vec::new(), cycle: document.cycle, progress: Mutex::default() };
         script.push(document.steps)?;
         Ok(script)
@@ -118,7 +118,7 @@ impl Script {
     fn layered(&self, own: Map<String, Value>) -> Result<Arc<Reply>, String> {
         let mut fields = self.base.clone();
         fields.extend(own);
-        reply(fields)
+        reply(&fields)
     }
 
     /// The same script, its progress kept, with the steps of `text` after its own: a queue of answers grows this way.
@@ -165,7 +165,7 @@ impl Script {
     }
 }
 
-fn reply(fields: Map<String, Value>) -> Result<Arc<Reply>, String> {
+fn reply(fields: &Map<String, Value>) -> Result<Arc<Reply>, String> {
     Behaviour::from_fields(fields).map(|behaviour| Arc::new(Reply::new(behaviour)))
 }
 
