@@ -2,6 +2,7 @@
 
 mod config_text;
 mod engine;
+mod mock;
 
 #[pyo3::pymodule]
 mod _core {
@@ -12,6 +13,9 @@ mod _core {
 
     #[pymodule_export]
     use crate::config_text::{check_tables, read_toml};
+
+    #[pymodule_export]
+    use crate::mock::MockProvider;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
