@@ -109,7 +109,9 @@ def test_the_order_of_stages_is_known_in_one_place() -> None:
     for path, text in rust_files(RUST / "engine" / "src"):
         module = module_of(path)
         if module == "doors":
-            stages = siblings_of_rust(text) & (STAGES - {"relay"})
+            # Who the client is, is a door's to say; what that means is not.
+            calls = text.replace("crate::guard::Peer", "")
+            stages = siblings_of_rust(calls) & (STAGES - {"relay"})
             assert not stages, f"engine/{path}: a door moves bytes and must not call {sorted(stages)}"
         elif module not in STAGES | ORDER_KNOWN_BY | {"lib", "worker", "gateway", "snapshot"}:
             stages = siblings_of_rust(text) & STAGES
