@@ -95,7 +95,9 @@ fn read_value(lines: &Lines<'_>, value: &TomlValue) -> Result<Value, SyntaxError
         }
         TomlValue::Array(array) => array
             .iter()
-            .map(|element| Ok(Located { line: lines.line(element.span().as_ref()), value: read_value(lines, element)? }))
+            .map(|element| {
+                Ok(Located { line: lines.line(element.span().as_ref()), value: read_value(lines, element)? })
+            })
             .collect::<Result<_, _>>()
             .map(Value::List)?,
     })

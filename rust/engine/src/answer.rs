@@ -7,10 +7,11 @@ use fastgate_core::dialects::openai_chat;
 use fastgate_core::failure::{Cause, Failure};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::body::ResponseBody;
 use crate::flight::Flight;
-use crate::relay::Relay;
+use crate::relay::{Events, Relay};
 use crate::settlement::{Outcome, Settlement};
 use crate::worker::RequestId;
 
@@ -21,7 +22,7 @@ pub(crate) enum Reply {
     /// The provider's answer, at hand.
     Whole { head: response::Parts, body: Bytes },
     /// A stream of events.
-    Events { flight: Flight, choices: u64, event_limit_bytes: usize },
+    Events { flight: Flight, events: Box<Events> },
     /// A large body of which `head` was read.
     Rest { flight: Flight, head: Bytes },
 }
@@ -50,15 +51,15 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 ///
 /// # Errors
 /// [`Cause::ProviderRefusedCredentials`] for 401 and 407, which would tell the client that *its* key is wrong, and
-/// often quote the gateway's. [`Cause::ProviderFailed`] for redirects, which are never followed, and for a success
-/// that holds no JSON object.
-pub(crate) fn judge(head: &response::Parts, body: &Bytes, deployment: &str) -> Result<(), Failure> {
+/// often quote the gateway's. [`Cause::ProviderFailed`] for redirects, which are never followed, for a success that
+/// is no whole JSON object, and for an error too large to be read through (`is_whole` is false).
+pub(crate) fn judge(head: &response::Parts, body: &Bytes, is_whole: bool, deployment: &str) -> Result<(), Failure> {
     let status = head.status.as_u16();
     let failure = |cause, message| Err(Failure { provider_code: error_code(body), ..Failure::new(cause, message) });
     match status {
-        200..=299 if body.trim_ascii_start().first() == Some(&b'{') => Ok(()),
+        200..=299 if is_object(body, is_whole) => Ok(()),
         200..=299 => {
-            let message = format!("{deployment}: the provider answered {status} without a JSON object");
+            let message = format!("{deployment}: the provider answered {status} without a whole JSON object");
             Err(Failure::new(Cause::ProviderFailed, message))
         }
         300..=399 => {
@@ -70,8 +71,17 @@ pub(crate) fn judge(head: &response::Parts, body: &Bytes, deployment: &str) -> R
             let message = format!("{deployment}: the provider refused the gateway's credentials ({status})");
             failure(Cause::ProviderRefusedCredentials, message)
         }
+        _ if !is_whole => {
+            let message = format!("{deployment}: the provider's error ({status}) is larger than what is passed on");
+            Err(Failure::new(Cause::ProviderFailed, message))
+        }
         _ => Ok(()),
     }
+}
+
+fn is_object(body: &[u8], is_whole: bool) -> bool {
+    let is_begun = body.trim_ascii_start().first() == Some(&b'{');
+    is_begun && (!is_whole || serde_json::from_slice::<IgnoredAny>(body).is_ok())
 }
 
 /// The provider's own `error.code`, if it is a plain word.
@@ -100,9 +110,9 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement, request_id: Reques
             settlement.settle(if head.status.is_success() { Outcome::Answered } else { Outcome::ProviderError });
             passed_on(&head, ResponseBody::Whole(body))
         }
-        Reply::Events { flight, choices, event_limit_bytes } => {
+        Reply::Events { flight, events } => {
             let head = passed_on(&flight.head, ());
-            let relay = Relay::events(flight, settlement, request_id, choices, event_limit_bytes);
+            let relay = Relay::events(flight, settlement, request_id, *events);
             head.map(|()| ResponseBody::Relay(Box::new(relay)))
         }
         Reply::Rest { flight, head: first } => {
@@ -180,10 +190,11 @@ mod tests {
 
     #[test]
     fn only_passes_on_what_a_client_can_use() {
-        let judge = |status, body: &'static str| judge(&head(status), &Bytes::from_static(body.as_bytes()), "d");
+        let judge = |status, body: &'static str| judge(&head(status), &Bytes::from_static(body.as_bytes()), true, "d");
         assert!(judge(200, " {\"choices\":[]}").is_ok());
         assert!(judge(429, "slow down").is_ok());
         assert_eq!(judge(200, "<html>").expect_err("html").cause, Cause::ProviderFailed);
+        assert_eq!(judge(200, "{\"choices\":").expect_err("cut").cause, Cause::ProviderFailed);
         assert_eq!(judge(200, "").expect_err("empty").cause, Cause::ProviderFailed);
         assert_eq!(judge(302, "").expect_err("redirect").cause, Cause::ProviderFailed);
         let refused =

@@ -3,6 +3,7 @@
 //! admit → read the request once → choose route → attempt → read or relay the answer → settle.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::answer::{self, Reply};
 use crate::body::{RequestBody, ResponseBody};
 use crate::flight::{Flight, Plan};
 use crate::guard::{self, Caller, Peer};
+use crate::relay::Events;
 use crate::settlement::Settlement;
 use crate::snapshot::Snapshot;
 use crate::worker::{RequestId, Worker};
@@ -131,19 +133,23 @@ impl<'a> Exchange<'a> {
 
     /// Reads the answer if it is JSON, or leaves it to be relayed.
     async fn receive(&mut self, mut flight: Flight, choices: u64) -> Result<Reply, Failure> {
+        let deployment = &self.snapshot.tables.deployments[self.deployment.unwrap_or_default()];
         let is_events = has_type(&flight.head, "text/event-stream");
         if flight.head.status.is_success() && is_events {
             let event_limit_bytes = self.snapshot.tables.bounds.stream_event_bytes;
-            return Ok(Reply::Events { flight, choices, event_limit_bytes });
+            let secrets = Arc::clone(&self.snapshot.target(deployment).secrets);
+            return Ok(Reply::Events { flight, events: Box::new(Events::new(choices, event_limit_bytes, secrets)) });
         }
         let (body, is_whole) = self.clock.outside(flight.read(WHOLE_ANSWER_LIMIT_BYTES)).await?;
-        let deployment = &self.snapshot.tables.deployments[self.deployment.unwrap_or_default()];
-        answer::judge(&flight.head, &body, &deployment.id)?;
+        answer::judge(&flight.head, &body, is_whole, &deployment.id)?;
         if !is_whole {
             return Ok(Reply::Rest { flight, head: body });
         }
-        let body =
-            if flight.head.status.is_success() { body } else { self.snapshot.target(deployment).without_secrets(body) };
+        let body = if flight.head.status.is_success() {
+            body
+        } else {
+            self.snapshot.target(deployment).secrets.remove_from(body)
+        };
         Ok(Reply::Whole { head: flight.head, body })
     }
 }

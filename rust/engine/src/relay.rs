@@ -4,6 +4,7 @@
 //! only if every choice has its finish reason; a missing end mark is added, anything less ends as an error in the
 //! client's own dialect.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +16,7 @@ use fastgate_core::sse::{Splitter, event_data};
 use crate::body::BrokenOff;
 use crate::flight::Flight;
 use crate::settlement::{Outcome, Settlement};
+use crate::snapshot::Secrets;
 use crate::worker::RequestId;
 
 /// Buffered chunks are joined up to here; it never waits for more.
@@ -39,15 +41,8 @@ enum Content {
 
 impl Relay {
     /// Relays a stream of events.
-    pub(crate) fn events(
-        flight: Flight,
-        settlement: Settlement,
-        request_id: RequestId,
-        choices: u64,
-        event_limit_bytes: usize,
-    ) -> Self {
-        let content = Content::Events(Events::new(choices, event_limit_bytes));
-        Self { flight, settlement, request_id, content, is_over: false }
+    pub(crate) fn events(flight: Flight, settlement: Settlement, request_id: RequestId, events: Events) -> Self {
+        Self { flight, settlement, request_id, content: Content::Events(events), is_over: false }
     }
 
     /// Relays a body of which `head` was read already.
@@ -84,19 +79,20 @@ impl Relay {
         loop {
             let failure = match self.flight.poll_chunk(context) {
                 Poll::Pending => return joined.take().map_or(Poll::Pending, |bytes| Poll::Ready(Some(bytes))),
-                Poll::Ready(Some(Ok(chunk))) => match events.take_in(chunk) {
-                    Ok(whole) => {
+                Poll::Ready(Some(Ok(chunk))) => {
+                    let (whole, failure) = events.take_in(chunk);
+                    joined.push(whole);
+                    if failure.is_none() {
                         if events.content_seen {
                             self.flight.note_content();
                         }
-                        joined.push(whole);
                         if joined.len() >= JOIN_LIMIT_BYTES {
                             return Poll::Ready(joined.take());
                         }
                         continue;
                     }
-                    Err(failure) => Some(failure),
-                },
+                    failure
+                }
                 Poll::Ready(Some(Err(failure))) => Some(failure),
                 Poll::Ready(None) => None,
             };
@@ -111,28 +107,31 @@ impl Relay {
 
 /// The events of one stream, as they pass.
 #[derive(Debug)]
-struct Events {
+pub(crate) struct Events {
     splitter: Splitter,
     reader: StreamReader,
     /// The beginning of an event whose end has not come yet.
     held: BytesMut,
     event_limit_bytes: usize,
+    secrets: Arc<Secrets>,
     content_seen: bool,
 }
 
 impl Events {
-    fn new(choices: u64, event_limit_bytes: usize) -> Self {
+    /// A stream of `choices` choices whose events are at most `event_limit_bytes` long.
+    pub(crate) fn new(choices: u64, event_limit_bytes: usize, secrets: Arc<Secrets>) -> Self {
         Self {
             splitter: Splitter::default(),
             reader: StreamReader::new(choices),
             held: BytesMut::new(),
             event_limit_bytes,
+            secrets,
             content_seen: false,
         }
     }
 
-    /// Takes in a chunk and gives back the events that are whole now.
-    fn take_in(&mut self, chunk: Bytes) -> Result<Bytes, Failure> {
+    /// Takes in a chunk and gives back the events that are whole now, and why no more may follow.
+    fn take_in(&mut self, chunk: Bytes) -> (Bytes, Option<Failure>) {
         let (pending, mut scanned) = if self.held.is_empty() {
             (chunk, 0)
         } else {
@@ -141,20 +140,29 @@ impl Events {
             (self.held.split().freeze(), scanned)
         };
         let mut whole_bytes = 0;
+        let mut has_error = false;
         while let Some(length) = self.splitter.next_border(&pending[scanned..]) {
             scanned += length;
-            self.read(&pending[whole_bytes..scanned]);
+            let class = self.read(&pending[whole_bytes..scanned]);
+            has_error |= class == EventClass::Error;
+            if class == EventClass::End && self.reader.completeness() == Completeness::Cut {
+                // The end mark of an unfinished answer is kept back: clients would take the answer for whole.
+                return (self.clean(pending.slice(..whole_bytes), has_error), Some(cut()));
+            }
             whole_bytes = scanned;
         }
         if pending.len() - whole_bytes > self.event_limit_bytes {
             let message = format!("an event of the provider's stream is larger than {} bytes", self.event_limit_bytes);
-            return Err(Failure::new(Cause::ProviderFailed, message));
-        }
-        if whole_bytes == pending.len() {
-            return Ok(pending);
+            let failure = Failure::new(Cause::ProviderFailed, message);
+            return (self.clean(pending.slice(..whole_bytes), has_error), Some(failure));
         }
         self.held.extend_from_slice(&pending[whole_bytes..]);
-        Ok(pending.slice(..whole_bytes))
+        (self.clean(pending.slice(..whole_bytes), has_error), None)
+    }
+
+    /// Providers quote credentials in errors; nothing else of a stream is touched.
+    fn clean(&self, events: Bytes, has_error: bool) -> Bytes {
+        if has_error { self.secrets.remove_from(events) } else { events }
     }
 
     fn read(&mut self, event: &[u8]) -> EventClass {
@@ -167,10 +175,17 @@ impl Events {
     /// What is still to be sent once the provider has stopped, and how the exchange ended.
     fn close(&mut self, failure: Option<Failure>, request_id: RequestId) -> (Bytes, Outcome) {
         let mut closing = BytesMut::new();
-        let tail = self.held.split();
+        let tail = self.held.split().freeze();
         // A last event without its empty line still counts when it says something whole.
-        if !tail.is_empty() && self.read(&tail) != EventClass::Error {
-            closing.extend_from_slice(&tail);
+        if !tail.is_empty() {
+            let is_kept = match self.read(&tail) {
+                EventClass::Error => self.reader.completeness() == Completeness::Failed,
+                EventClass::End => self.reader.completeness() != Completeness::Cut,
+                _ => true,
+            };
+            if is_kept {
+                closing.extend_from_slice(&self.secrets.remove_from(tail));
+            }
         }
         match self.reader.completeness() {
             Completeness::Complete => return (closing.freeze(), Outcome::Answered),
@@ -187,12 +202,14 @@ impl Events {
         if !closing.is_empty() {
             closing.extend_from_slice(b"\n\n");
         }
-        let failure = failure.unwrap_or_else(|| {
-            Failure::new(Cause::StreamCut, "the provider ended the stream before the answer was complete")
-        });
+        let failure = failure.unwrap_or_else(cut);
         closing.extend_from_slice(&openai_chat::error_event(&failure, request_id.as_str()));
         (closing.freeze(), Outcome::Failed(failure.cause))
     }
+}
+
+fn cut() -> Failure {
+    Failure::new(Cause::StreamCut, "the provider ended the stream before the answer was complete")
 }
 
 /// Pieces joined without copying the first.

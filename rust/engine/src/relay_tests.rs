@@ -24,11 +24,16 @@ fn request_id() -> RequestId {
 }
 
 /// Passes a stream through in the given chunks; what the client gets, and the outcome.
-fn pass(chunks: &[&[u8]], failure: Option<Failure>) -> (Vec<u8>, Outcome) {
-    let mut events = Events::new(1, 10_000);
+fn pass(chunks: &[&[u8]], mut failure: Option<Failure>) -> (Vec<u8>, Outcome) {
+    let mut events = Events::new(1, 10_000, Arc::default());
     let mut sent = Vec::new();
     for chunk in chunks {
-        sent.extend_from_slice(&events.take_in(Bytes::copy_from_slice(chunk)).expect("small events"));
+        let (whole, stopped) = events.take_in(Bytes::copy_from_slice(chunk));
+        sent.extend_from_slice(&whole);
+        if stopped.is_some() {
+            failure = stopped;
+            break;
+        }
     }
     let (closing, outcome) = events.close(failure, request_id());
     sent.extend_from_slice(&closing);
@@ -66,9 +71,10 @@ fn a_provider_that_reports_an_error_is_passed_on_and_nothing_added() {
 
 #[test]
 fn an_event_beyond_the_limit_is_refused() {
-    let mut events = Events::new(1, 10);
-    assert!(events.take_in(Bytes::from_static(b"data: aaaa")).is_ok());
-    assert_eq!(events.take_in(Bytes::from_static(b"a")).expect_err("too large").cause, Cause::ProviderFailed);
+    let mut events = Events::new(1, 10, Arc::default());
+    assert_eq!(events.take_in(Bytes::from_static(b"data: aaaa")).1, None);
+    let (_, failure) = events.take_in(Bytes::from_static(b"a"));
+    assert_eq!(failure.expect("too large").cause, Cause::ProviderFailed);
 }
 
 #[test]
@@ -76,6 +82,31 @@ fn a_failure_after_the_end_changes_nothing() {
     let text = stream(&[ROLE, TEXT, STOP, "[DONE]"], "\n");
     let failure = Failure::new(Cause::ProviderTimeout, "late");
     assert_eq!(pass(&[text.as_bytes()], Some(failure)), (text.into_bytes(), Outcome::Answered));
+}
+
+#[test]
+fn the_end_mark_of_an_unfinished_answer_is_kept_back() {
+    for end in ["data: [DONE]\n\n", "data: [DONE]"] {
+        let text = stream(&[ROLE, TEXT], "\n") + end;
+        let (sent, outcome) = pass(&[text.as_bytes()], None);
+        assert_eq!(outcome, Outcome::Failed(Cause::StreamCut));
+        assert_eq!(error_count(&sent), 1);
+        assert!(memchr::memmem::find(&sent, b"[DONE]").is_none());
+    }
+}
+
+#[test]
+fn an_error_event_never_quotes_a_credential() {
+    let credential = fastgate_core::tables::Credential { secret: "sk-provider".into(), weight: 1 };
+    for end in ["\n\n", ""] {
+        let mut events = Events::new(1, 10_000, Arc::new(Secrets::new(std::slice::from_ref(&credential))));
+        let text = format!(r#"data: {{"error":{{"message":"bad key sk-provider"}}}}{end}"#);
+        let (sent, _) = events.take_in(Bytes::from(text));
+        let (closing, outcome) = events.close(None, request_id());
+        let sent = [sent, closing].concat();
+        assert_eq!(outcome, Outcome::ProviderError);
+        assert!(memchr::memmem::find(&sent, b"bad key [redacted]").is_some());
+    }
 }
 
 proptest! {

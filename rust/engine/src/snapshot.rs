@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use fastgate_core::keys::KeyRing;
 use fastgate_core::tables::{Credential, Deployment, Provider, Tables};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
@@ -51,13 +52,41 @@ pub(crate) struct Target {
     pub(crate) chat_uri: Uri,
     /// Request heads, one per credential (or one without).
     pub(crate) heads: Vec<Head>,
+    pub(crate) secrets: Arc<Secrets>,
+}
+
+/// The credentials of a provider's account, which some vendors echo in errors.
+#[derive(Default)]
+pub(crate) struct Secrets(Vec<Vec<u8>>);
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Secrets({})", self.0.len())
+    }
+}
+
+impl Secrets {
+    pub(crate) fn new(credentials: &[Credential]) -> Self {
+        let secrets = credentials.iter().map(|credential| credential.secret.clone().into_bytes());
+        Self(secrets.filter(|secret| !secret.is_empty()).collect())
+    }
+
+    /// The text without any of them.
+    pub(crate) fn remove_from(&self, text: Bytes) -> Bytes {
+        let mut clean = text;
+        for secret in &self.0 {
+            if memmem::find(&clean, secret).is_some() {
+                clean = replace_all(&clean, secret, b"[redacted]").into();
+            }
+        }
+        clean
+    }
 }
 
 /// The headers of requests made with one credential.
 pub(crate) struct Head {
     pub(crate) headers: HeaderMap,
     pub(crate) weight: u32,
-    secret: String,
 }
 
 impl std::fmt::Debug for Head {
@@ -116,7 +145,8 @@ impl Target {
             .iter()
             .map(|credential| Head::prepare(provider, &origin, credential))
             .collect::<Result<_, _>>()?;
-        Ok(Self { origin, chat_path, chat_uri, heads })
+        let secrets = Arc::new(Secrets::new(&provider.credentials));
+        Ok(Self { origin, chat_path, chat_uri, heads, secrets })
     }
 
     /// The head of the credential that `random` falls on.
@@ -133,17 +163,6 @@ impl Target {
             mark -= u64::from(head.weight);
         }
         &self.heads[0]
-    }
-
-    /// A text from the provider without any of its credentials, which some vendors echo in errors.
-    pub(crate) fn without_secrets(&self, text: bytes::Bytes) -> bytes::Bytes {
-        let mut clean = text;
-        for secret in self.heads.iter().map(|head| head.secret.as_bytes()).filter(|secret| !secret.is_empty()) {
-            if memmem::find(&clean, secret).is_some() {
-                clean = replace_all(&clean, secret, b"[redacted]").into();
-            }
-        }
-        clean
     }
 }
 
@@ -166,7 +185,7 @@ impl Head {
             let (name, value) = parsed.ok_or_else(|| format!("headers.{name}: not a valid header"))?;
             headers.insert(name, value);
         }
-        Ok(Self { headers, weight: credential.weight, secret: credential.secret.clone() })
+        Ok(Self { headers, weight: credential.weight })
     }
 }
 

@@ -83,6 +83,9 @@ pub struct StreamReader {
     choices_asked: u64,
     /// One entry per choice index seen: whether its finish reason came.
     finished: Vec<(u32, bool)>,
+    /// An event had the field `finish_reason`, if only with null.
+    knows_finish_reasons: bool,
+    saw_usage: bool,
     saw_end: bool,
     saw_error: bool,
 }
@@ -107,7 +110,22 @@ struct Choice {
     #[serde(default)]
     delta: Option<Delta>,
     #[serde(default)]
-    finish_reason: Option<IgnoredAny>,
+    finish_reason: FinishReason,
+}
+
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+enum FinishReason {
+    #[default]
+    Absent,
+    Null,
+    Given,
+}
+
+impl<'de> Deserialize<'de> for FinishReason {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Option::<IgnoredAny>::deserialize(deserializer)?;
+        Ok(if given.is_some() { Self::Given } else { Self::Null })
+    }
 }
 
 /// Which kinds of content a delta has. `Presence` is true for anything but null, `""` and `[]`.
@@ -159,7 +177,14 @@ impl StreamReader {
     /// A reader for the answer to a request for `choices` choices.
     #[must_use]
     pub fn new(choices: u64) -> Self {
-        Self { choices_asked: choices, finished: Vec::new(), saw_end: false, saw_error: false }
+        Self {
+            choices_asked: choices,
+            finished: Vec::new(),
+            knows_finish_reasons: false,
+            saw_usage: false,
+            saw_end: false,
+            saw_error: false,
+        }
     }
 
     /// Takes in the data of one event.
@@ -177,14 +202,17 @@ impl StreamReader {
         }
         let mut class = EventClass::Preamble;
         let choices = chunk.choices.unwrap_or_default();
+        self.saw_usage |= chunk.usage.is_some();
         if choices.is_empty() && chunk.usage.is_some() {
             return EventClass::Usage;
         }
         for choice in choices {
-            if choice.delta.is_some_and(|delta| delta.has_content()) || choice.finish_reason.is_some() {
+            let is_finished = choice.finish_reason == FinishReason::Given;
+            if is_finished || choice.delta.is_some_and(|delta| delta.has_content()) {
                 class = EventClass::Content;
             }
-            self.note(choice.index, choice.finish_reason.is_some());
+            self.knows_finish_reasons |= choice.finish_reason != FinishReason::Absent;
+            self.note(choice.index, is_finished);
         }
         class
     }
@@ -203,7 +231,7 @@ impl StreamReader {
         let all_finished = !self.finished.is_empty() && self.finished.iter().all(|(_, finished)| *finished);
         if self.saw_error {
             Completeness::Failed
-        } else if self.saw_end && all_finished {
+        } else if self.saw_end && (all_finished || self.ended_without_reasons()) {
             Completeness::Complete
         } else if all_finished && self.finished.len() as u64 >= self.choices_asked {
             Completeness::EndMarkMissing
@@ -212,10 +240,10 @@ impl StreamReader {
         }
     }
 
-    /// Whether the end mark was seen.
-    #[must_use]
-    pub fn saw_end(&self) -> bool {
-        self.saw_end
+    /// Some vendors never write the field `finish_reason` (Snowflake Cortex, as recorded): there the token counts
+    /// before the end mark are the proof that the answer was whole.
+    fn ended_without_reasons(&self) -> bool {
+        !self.knows_finish_reasons && self.saw_usage
     }
 }
 
@@ -297,6 +325,10 @@ mod tests {
         assert_eq!(classes(&[STOP, &second("\"length\"")], 2).1, Completeness::EndMarkMissing);
         assert_eq!(classes(&[TEXT, "[DONE]"], 1).1, Completeness::Cut);
         assert_eq!(classes(&["[DONE]"], 1).1, Completeness::Cut);
+        // A vendor that never writes finish reasons closes with token counts.
+        assert_eq!(classes(&[TEXT, USAGE, "[DONE]"], 1).1, Completeness::Complete);
+        assert_eq!(classes(&[TEXT, USAGE], 1).1, Completeness::Cut);
+        assert_eq!(classes(&[ROLE, TEXT, USAGE, "[DONE]"], 1).1, Completeness::Cut);
         assert_eq!(classes(&[TEXT, ERROR, "[DONE]"], 1).1, Completeness::Failed);
     }
 
