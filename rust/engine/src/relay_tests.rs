@@ -41,7 +41,7 @@ fn pass(chunks: &[&[u8]], mut failure: Option<Failure>) -> (Vec<u8>, Outcome) {
 }
 
 fn stream(events: &[&str], line_end: &str) -> String {
-    events.iter().map(|event| format!("data: {event}{line_end}{line_end}")).collect()
+    events.iter().fold(String::new(), |text, event| text + "data: " + event + line_end + line_end)
 }
 
 fn error_count(sent: &[u8]) -> usize {
@@ -120,9 +120,9 @@ proptest! {
         let mut text = String::new();
         for (event, ping) in [ROLE, TEXT, STOP, "[DONE]"].iter().zip(pings) {
             if ping {
-                text += &format!(": ping{line_end}{line_end}");
+                text = text + ": ping" + line_end + line_end;
             }
-            text += &format!("data: {event}{line_end}{line_end}");
+            text = text + "data: " + event + line_end + line_end;
         }
         let chunks = cut(text.as_bytes(), &cuts);
         prop_assert_eq!(pass(&chunks, None), (text.clone().into_bytes(), Outcome::Answered));

@@ -79,6 +79,7 @@ pub fn splice_model(body: &[u8], model_span: Range<usize>, model: &str) -> Vec<u
 
 /// Follows a stream event by event.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent observations, not a state")]
 pub struct StreamReader {
     choices_asked: u64,
     /// One entry per choice index seen: whether its finish reason came.

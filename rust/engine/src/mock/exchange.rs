@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -54,7 +54,7 @@ pub(super) async fn answer(
         };
         return Ok(inspect::answer(&shared, &parts, &body.to_bytes()));
     }
-    let number = shared.counts.requests.fetch_add(1, Relaxed) + 1;
+    let number = shared.counts.begun.fetch_add(1, Relaxed) + 1;
     let in_flight = shared.counts.in_flight.enter();
     let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
         return Ok(too_large());
@@ -70,6 +70,7 @@ pub(super) async fn answer(
         records.push(Arc::clone(&record));
         record
     });
+    shared.counts.requests.fetch_add(1, Release);
     if on_the_wire {
         let program = compile(&answer, &reply.behaviour, last_request, &mut random);
         *slot.lock() = Some(Takeover { program, record, in_flight });

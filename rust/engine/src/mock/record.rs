@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
@@ -149,6 +150,9 @@ impl Drop for Entered {
 
 #[derive(Debug, Default)]
 pub(super) struct Counts {
+    /// Heads read; numbers the requests.
+    pub(super) begun: AtomicU64,
+    /// Requests read whole. Counted after they are recorded, so that who sees the count finds the record.
     pub(super) requests: AtomicU64,
     pub(super) accepted: AtomicU64,
     pub(super) client_closed: AtomicU64,
@@ -170,12 +174,12 @@ impl Counts {
     }
 
     pub(super) fn reached(&self, requests: u64, in_flight: u64) -> bool {
-        self.requests.load(Relaxed) >= requests && self.in_flight.now.load(Relaxed) <= in_flight
+        self.requests.load(Acquire) >= requests && self.in_flight.now.load(Relaxed) <= in_flight
     }
 
     /// Sums go to zero; what is open now stays counted.
     pub(super) fn reset(&self) {
-        for sum in [&self.requests, &self.accepted, &self.client_closed] {
+        for sum in [&self.begun, &self.requests, &self.accepted, &self.client_closed] {
             sum.store(0, Relaxed);
         }
         for gauge in [&self.in_flight, &self.connections] {
