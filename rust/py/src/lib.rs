@@ -1,11 +1,14 @@
 //! The extension `fastgate._core`: conversion only.
 
+mod config_text;
 mod engine;
 
 #[pyo3::pymodule]
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::config_text::{check_tables, read_toml};
     #[pymodule_export]
     use crate::engine::Engine;
 

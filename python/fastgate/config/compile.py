@@ -1,0 +1,126 @@
+"""Settings to the tables the engine runs on: `rust/core/src/tables.rs`, field for field.
+
+Only conversion: ids become indices, durations milliseconds, sizes bytes. Everything that may fail has been
+checked.
+"""
+
+from typing import Any
+
+import msgspec
+
+from fastgate.config.load import Config
+from fastgate.config.references import DEFAULT_TENANT
+from fastgate.config.settings import Provider, Server, Timeouts
+from fastgate.config.units import Duration
+
+_TOTAL_DEFAULT = Duration.parse("10m")
+
+
+def compile_tables(config: Config, *, mock_address: str | None = None) -> bytes:
+    """The JSON document for `Engine`. `mock_address`: where the built-in mock listens, if `config.mock`."""
+    return msgspec.json.encode(tables(config, mock_address=mock_address), enc_hook=int)
+
+
+def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]:
+    """The same document as plain values; holds credentials."""
+    settings = config.settings
+    providers = {name: index for index, name in enumerate(settings.providers)}
+    deployments = [
+        _deployment(name, providers[item.provider], item.model, item.region, item.timeout)
+        for name, item in settings.deployments.items()
+    ]
+    indices = {deployment["id"]: index for index, deployment in enumerate(deployments)}
+    open_providers = []
+    for opened in config.open_providers:
+        open_providers.append(
+            {"deployment": len(deployments), "prefixes": list(opened.prefixes), "any": opened.any}
+        )
+        deployments.append(_deployment(opened.provider, providers[opened.provider], None, None, Timeouts()))
+    tenants = [DEFAULT_TENANT, *(name for name in settings.tenants if name != DEFAULT_TENANT)]
+    return {
+        "providers": [
+            _provider(name, item, config, mock_address) for name, item in settings.providers.items()
+        ],
+        "deployments": deployments,
+        "models": {
+            name: {
+                "budget_ms": route.budget_ms,
+                "chain": [
+                    [{"deployment": indices[member], "weight": weight} for member, weight in step]
+                    for step in route.chain
+                ],
+                "listed": route.listed,
+            }
+            for name, route in config.routes.items()
+        },
+        "open_providers": open_providers,
+        "tenants": [
+            {"id": name, "region": settings.tenants[name].region if name in settings.tenants else None}
+            for name in tenants
+        ],
+        "keys": [
+            {
+                "digest": key.digest.removeprefix("sha256:").lower(),
+                "tenant": tenants.index(key.tenant),
+                "user": key.user,
+                "feature": key.feature,
+                "models": key.models,
+                "expires_unix_s": key.expires,
+            }
+            for key in settings.keys
+        ],
+        "access": _access(settings.server),
+        "bounds": _bounds(settings.server),
+    }
+
+
+def _provider(name: str, provider: Provider, config: Config, mock_address: str | None) -> dict[str, Any]:
+    mocked = config.mock and mock_address is not None
+    return {
+        "id": name,
+        "dialect": provider.dialect,
+        "base_url": f"http://{mock_address}/v1" if mocked else provider.base_url.rstrip("/"),
+        "credentials": [
+            {"secret": credential.key.reveal(), "weight": credential.weight}
+            for credential in provider.api_key
+        ],
+        "headers": [[header.lower(), value.reveal()] for header, value in provider.headers.items()],
+        "proxy": provider.proxy.rstrip("/") if provider.proxy else None,
+        "ca_file": config.resolve(provider.ca_file) if provider.ca_file else None,
+    }
+
+
+def _deployment(
+    name: str, provider: int, model: str | None, region: str | None, timeout: Timeouts
+) -> dict[str, Any]:
+    total = timeout.total or max(_TOTAL_DEFAULT, timeout.first_content)
+    return {
+        "id": name,
+        "provider": provider,
+        "model": model,
+        "region": region,
+        "timeouts": {
+            "connect_ms": timeout.connect,
+            "first_content_ms": timeout.first_content,
+            "gap_ms": timeout.gap,
+            "total_ms": total,
+        },
+    }
+
+
+def _access(server: Server) -> dict[str, Any]:
+    hosts = server.allowed_hosts
+    return {
+        "allowed_hosts": None if hosts is None else [host.lower() for host in hosts],
+        "allowed_origins": server.allowed_origins,
+    }
+
+
+def _bounds(server: Server) -> dict[str, Any]:
+    bounds = server.bounds
+    return {
+        "request_body_bytes": bounds.request_body,
+        "stream_event_bytes": bounds.stream_event,
+        "idle_connections": bounds.idle_connections,
+        "idle_timeout_ms": bounds.idle_timeout,
+    }

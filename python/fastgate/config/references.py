@@ -1,0 +1,153 @@
+"""What one setting requires of another: ids that must exist, addresses that need keys, values that exclude
+each other.
+
+Each check is a function over the whole settings; `check` runs them all, so that everything wrong is told at
+once.
+"""
+
+import re
+
+from fastgate.config.addresses import is_loopback, points_at, split_address, split_url
+from fastgate.config.findings import Findings, Path, did_you_mean
+from fastgate.config.settings import Provider, Settings
+
+DEFAULT_TENANT = "default"
+KEYS_HINT = "add a key: fastgate keys create"
+
+_ID = re.compile(r"[!#-&(-~]{1,128}")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+# The gateway writes these itself, or they belong to one connection.
+_RESERVED_HEADERS = {
+    *("authorization", "connection", "content-length", "content-type", "host", "keep-alive"),
+    *("proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"),
+}
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")
+
+
+def check(settings: Settings, findings: Findings) -> None:
+    """Note everything that does not hold between settings."""
+    _check_ids(settings, findings)
+    _check_server(settings, findings)
+    for provider_id, provider in settings.providers.items():
+        _check_provider(provider_id, provider, settings, findings)
+    _check_deployments(settings, findings)
+    _check_uses(settings, findings)
+    _check_identities(settings, findings)
+
+
+def _check_ids(settings: Settings, findings: Findings) -> None:
+    for section in ("providers", "deployments", "groups", "models", "tiers", "tenants"):
+        for name in getattr(settings, section):
+            if not _ID.fullmatch(name):
+                findings.add(
+                    (section, name),
+                    "an id must be 1 to 128 visible ASCII characters without blanks and quotes",
+                )
+            elif section == "providers" and "/" in name:
+                findings.add(
+                    (section, name), "a provider's id must not contain /", "clients send provider/model"
+                )
+    for name in settings.groups.keys() & settings.deployments.keys():
+        findings.add(
+            ("groups", name), "a deployment has the same id, so `use` would be ambiguous", "rename one"
+        )
+
+
+def _check_server(settings: Settings, findings: Findings) -> None:
+    server = settings.server
+    if split_address(server.listen) is None:
+        findings.add(("server", "listen"), 'must be host:port, as "127.0.0.1:8080" or "[::1]:8080"')
+    elif not settings.keys and not is_loopback(server.listen):
+        findings.add(("server", "listen"), "listening beyond loopback needs [[keys]]", KEYS_HINT)
+    if server.admin != "off":
+        if split_address(server.admin) is None:
+            findings.add(("server", "admin"), 'must be host:port, as "127.0.0.1:8081", or "off"')
+        elif not is_loopback(server.admin):
+            findings.add(
+                ("server", "admin"),
+                "must be loopback: this version has no admin tokens yet",
+                "listen on 127.0.0.1",
+            )
+        elif server.admin == server.listen and split_address(server.admin) != ("127.0.0.1", 0):
+            findings.add(("server", "admin"), "must differ from server.listen")
+    for index, host in enumerate(server.allowed_hosts or ()):
+        if split_address(f"{host}:1") is None:
+            findings.add(("server", "allowed_hosts", index), "must be a host name or address without port")
+    for index, origin in enumerate(server.allowed_origins):
+        if not _ORIGIN.fullmatch(origin):
+            findings.add(
+                ("server", "allowed_origins", index),
+                "must be scheme://host[:port], as https://app.example.com",
+            )
+
+
+def _check_provider(provider_id: str, provider: Provider, settings: Settings, findings: Findings) -> None:
+    path = ("providers", provider_id)
+    if split_url(provider.base_url) is None:
+        findings.add(
+            (*path, "base_url"), "must be a plain http:// or https:// URL without user, query or fragment"
+        )
+    elif points_at(provider.base_url, settings.server.listen):
+        findings.add((*path, "base_url"), "points at this gateway itself", "name the vendor's address")
+    if provider.proxy is not None:
+        parts = split_url(provider.proxy)
+        if parts is None or parts[0] != "http" or provider.proxy.count("/") > 2:
+            findings.add((*path, "proxy"), "must be http://host:port without user and path")
+    for name in provider.headers:
+        if not _HEADER_NAME.fullmatch(name):
+            findings.add((*path, "headers", name), "is not a header name")
+        elif name.lower() in _RESERVED_HEADERS:
+            hint = "use api_key" if name.lower() == "authorization" else None
+            findings.add((*path, "headers", name), "is written by the gateway itself", hint)
+    lowered = [name.lower() for name in provider.headers]
+    if len(set(lowered)) < len(lowered):
+        findings.add((*path, "headers"), "the same header twice")
+
+
+def _check_deployments(settings: Settings, findings: Findings) -> None:
+    for deployment_id, deployment in settings.deployments.items():
+        path = ("deployments", deployment_id)
+        if deployment.provider not in settings.providers:
+            hint = did_you_mean(deployment.provider, settings.providers)
+            findings.add((*path, "provider"), "no such provider", hint or "add it to [providers]")
+        timeout = deployment.timeout
+        if timeout.total is not None and timeout.total < timeout.first_content:
+            findings.add((*path, "timeout"), "total must not be shorter than first_content")
+
+
+def _check_uses(settings: Settings, findings: Findings) -> None:
+    targets = settings.deployments.keys() | settings.groups.keys()
+    for group_id, group in settings.groups.items():
+        for member in group.members.keys() - settings.deployments.keys():
+            hint = did_you_mean(member, settings.deployments)
+            findings.add(("groups", group_id, "members", member), "no such deployment", hint)
+    for name, model in settings.models.items():
+        path = ("models", name)
+        if (model.use is None) == (model.rows is None):
+            findings.add(path, "needs either use or rows" if model.use is None else "has both use and rows")
+            continue
+        if model.rows is not None and len(model.rows) > 1:
+            findings.add((*path, "rows", 1), "this version does not enforce more than one row yet")
+        used: list[tuple[Path, list[str]]] = [((*path, "use"), model.use)] if model.use else []
+        used += [((*path, "rows", index, "use"), row.use) for index, row in enumerate(model.rows or ())]
+        for at, chain in used:
+            if len(chain) > 1:
+                findings.add((*at, 1), "this version does not enforce chains of more than one step yet")
+            for index, target in enumerate(chain):
+                if target not in targets:
+                    findings.add((*at, index), "no such deployment or group", did_you_mean(target, targets))
+
+
+def _check_identities(settings: Settings, findings: Findings) -> None:
+    for tenant_id, tenant in settings.tenants.items():
+        if tenant.tier is not None and tenant.tier not in settings.tiers:
+            hint = did_you_mean(tenant.tier, settings.tiers) or "add it to [tiers]"
+            findings.add(("tenants", tenant_id, "tier"), "no such tier", hint)
+    digests: dict[str, int] = {}
+    for index, key in enumerate(settings.keys):
+        if key.tenant != DEFAULT_TENANT and key.tenant not in settings.tenants:
+            hint = did_you_mean(key.tenant, settings.tenants) or "add it to [tenants]"
+            findings.add(("keys", index, "tenant"), "no such tenant", hint)
+        first = digests.setdefault(key.digest.lower(), index)
+        if first != index:
+            findings.add(("keys", index, "digest"), f"the same digest as keys[{first}]")

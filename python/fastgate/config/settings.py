@@ -1,0 +1,268 @@
+"""Every setting: its type, unit, default and meaning.
+
+The JSON Schema (`fastgate check --schema`) and `docs/settings.md` are made from these structs. A struct with
+`shorthand` may be written as a plain value, which is then that field's.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+from fastgate.config.units import Duration, Moment, Secret, Size
+
+# Ids travel in headers and URLs: visible ASCII without quotes.
+Id = Annotated[str, Meta(pattern=r"^[!#-&(-~]{1,128}$")]
+Weight = Annotated[int, Meta(ge=1, le=1_000_000)]
+Threads = Annotated[int, Meta(ge=1, le=1024)]
+Label = Annotated[str, Meta(max_length=128)]
+Names = Annotated[list[str], Meta(min_length=1)]
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    shorthand: ClassVar[str | None] = None
+
+
+# Factories, because msgspec can't write a default of these types into the JSON Schema.
+def _duration(text: str) -> Any:
+    return field(default_factory=lambda: Duration.parse(text))
+
+
+def _size(text: str) -> Any:
+    return field(default_factory=lambda: Size.parse(text))
+
+
+class Tls(_Table, frozen=True, kw_only=True):
+    """Certificate that the gateway shows to clients."""
+
+    certificate: Annotated[str, Meta(description="PEM file with the certificate chain.")]
+    key: Annotated[str, Meta(description="PEM file with the private key.")]
+
+
+class Bounds(_Table, frozen=True, kw_only=True):
+    """Upper bounds of what one request may occupy."""
+
+    request_body: Annotated[
+        Size, Meta(description="Largest request body; a larger one is answered with 413.")
+    ] = _size("10MB")
+    stream_event: Annotated[
+        Size,
+        Meta(description="Largest event of a provider's stream; a larger one ends the stream as an error."),
+    ] = _size("4MB")
+    idle_connections: Annotated[
+        int, Meta(ge=0, le=65_536, description="Idle connections kept per core and provider address.")
+    ] = 64
+    idle_timeout: Annotated[
+        Duration, Meta(description="How long an idle connection to a provider is kept.")
+    ] = _duration("60s")
+
+
+class Server(_Table, frozen=True, kw_only=True):
+    """The gateway's own addresses, directories and bounds."""
+
+    listen: Annotated[
+        str,
+        Meta(description="Address clients connect to, `host:port`. Beyond loopback it needs keys. Restart."),
+    ] = "127.0.0.1:8080"
+    admin: Annotated[
+        str,
+        Meta(description='Loopback address of health, metrics and the admin API, or `"off"`. Restart.'),
+    ] = "127.0.0.1:8081"
+    state_dir: Annotated[
+        str, Meta(description="Directory for the lock and all data; one gateway per directory. Restart.")
+    ] = "state"
+    threads: Annotated[
+        Threads | None,
+        Meta(description="I/O threads; the number of usable cores if absent. Restart."),
+    ] = None
+    shutdown_grace: Annotated[
+        Duration, Meta(description="How long requests in flight may go on after SIGTERM.")
+    ] = _duration("30s")
+    tls: Annotated[Tls | None, Meta(description="Serve HTTPS instead of HTTP. Restart.")] = None
+    allowed_hosts: Annotated[
+        list[str] | None,
+        Meta(
+            description="Hosts that requests may name, without port. If absent: any where keys exist; "
+            "loopback names and the listen address where none do."
+        ),
+    ] = None
+    allowed_origins: Annotated[
+        list[str], Meta(description="Origins that browsers may call from, as `https://app.example.com`.")
+    ] = field(default_factory=list)
+    bounds: Annotated[Bounds, Meta(description="Upper bounds of what one request may occupy.")] = field(
+        default_factory=Bounds
+    )
+
+
+class Credential(_Table, frozen=True, kw_only=True):
+    """One of a provider's API keys."""
+
+    shorthand: ClassVar[str | None] = "key"
+    key: Annotated[Secret, Meta(description="The API key; best written as `${VARIABLE}`.")]
+    weight: Annotated[Weight, Meta(description="Share of requests relative to the other keys.")] = 1
+
+
+class Provider(_Table, frozen=True, kw_only=True):
+    """An account at a vendor. A known vendor's name as the id fills in what is left out."""
+
+    dialect: Annotated[
+        Literal["openai"], Meta(description="Wire format; known vendors have theirs. This version: `openai`.")
+    ] = "openai"
+    base_url: Annotated[
+        str,
+        Meta(
+            description="What the vendor's own SDK takes, as `https://api.openai.com/v1`. "
+            "Known vendors have theirs."
+        ),
+    ]
+    api_key: Annotated[
+        list[Credential], Meta(description="One API key, or several as a list of `{ key, weight }`.")
+    ] = field(default_factory=list)
+    headers: Annotated[dict[str, Secret], Meta(description="Further headers sent to the provider.")] = field(
+        default_factory=dict
+    )
+    proxy: Annotated[
+        str | None,
+        Meta(description="`http://host:port` of a CONNECT proxy, in place of `HTTPS_PROXY`."),
+    ] = None
+    ca_file: Annotated[
+        str | None, Meta(description="PEM bundle trusted for this provider in place of the system's.")
+    ] = None
+
+
+class Timeouts(_Table, frozen=True, kw_only=True):
+    """How long an attempt may take. Written as one duration it is `first_content`."""
+
+    shorthand: ClassVar[str | None] = "first_content"
+    connect: Annotated[Duration, Meta(description="TCP and TLS set-up.")] = _duration("5s")
+    first_content: Annotated[
+        Duration, Meta(description="To a stream's first content, or to the whole of a JSON answer.")
+    ] = _duration("2m")
+    gap: Annotated[Duration, Meta(description="Between two chunks of a stream.")] = _duration("1m")
+    total: Annotated[
+        Duration | None,
+        Meta(description="To the answer's end. If absent: `10m`, or `first_content` where that is longer."),
+    ] = None
+
+
+class Deployment(_Table, frozen=True, kw_only=True):
+    """One model at one provider in one region."""
+
+    provider: Annotated[str, Meta(description="Id in `[providers]`.")]
+    model: Annotated[
+        str, Meta(min_length=1, max_length=256, description="Name the provider knows the model by.")
+    ]
+    region: Annotated[Id | None, Meta(description="Where it runs; tenants with a region need it.")] = None
+    cost_class: Annotated[Id | None, Meta(description="Free label, as `premium`, for policies.")] = None
+    timeout: Annotated[
+        Timeouts, Meta(description="One duration, or a table of `connect`, `first_content`, `gap`, `total`.")
+    ] = field(default_factory=Timeouts)
+
+
+class Group(_Table, frozen=True, kw_only=True):
+    """Deployments that can stand in for each other."""
+
+    members: Annotated[
+        dict[str, Weight], Meta(min_length=1, description="Deployment ids with their share of requests.")
+    ]
+    pick: Annotated[
+        Literal["weighted"], Meta(description="How a member is chosen. This version: `weighted`.")
+    ] = "weighted"
+
+
+class Row(_Table, frozen=True, kw_only=True):
+    """A line of a model's policy table."""
+
+    use: Annotated[Names, Meta(description="Deployment or group to use. This version: exactly one.")]
+
+
+Rows = Annotated[list[Row], Meta(min_length=1)]
+
+
+class Model(_Table, frozen=True, kw_only=True):
+    """A name clients ask for, and where it leads."""
+
+    budget: Annotated[
+        Duration | None,
+        Meta(description="Wall clock from receipt to the first byte of the answer; none if absent."),
+    ] = None
+    use: Annotated[
+        Names | None,
+        Meta(description="Short form of a single row: deployment or group to use."),
+    ] = None
+    rows: Annotated[
+        Rows | None,
+        Meta(description="Policy table, first match wins. This version: one row."),
+    ] = None
+
+
+class Tier(_Table, frozen=True, kw_only=True):
+    """A class of tenants."""
+
+    weight: Annotated[Weight, Meta(description="Share of waiting capacity relative to other tiers.")] = 1
+
+
+class Tenant(_Table, frozen=True, kw_only=True):
+    """Who pays."""
+
+    tier: Annotated[str | None, Meta(description="Id in `[tiers]`.")] = None
+    region: Annotated[
+        Id | None, Meta(description="Residency: a deployment elsewhere, or without a region, is never used.")
+    ] = None
+
+
+class Key(_Table, frozen=True, kw_only=True):
+    """A virtual key; `fastgate keys create` prints one and this table. What it fixes wins over the
+    request."""
+
+    digest: Annotated[
+        str,
+        Meta(
+            pattern="^sha256:[0-9a-fA-F]{64}$",
+            description="`sha256:` and the hex SHA-256 of the whole key string.",
+        ),
+    ]
+    tenant: Annotated[str, Meta(description="Id in `[tenants]`.")] = "default"
+    name: Annotated[Label | None, Meta(description="For people: what the key is for.")] = None
+    user: Annotated[Id | None, Meta(description="User it belongs to.")] = None
+    feature: Annotated[Id | None, Meta(description="Product surface it belongs to.")] = None
+    models: Annotated[Names | None, Meta(description="Model names it may ask for; all if absent.")] = None
+    expires: Annotated[Moment | None, Meta(description="Refused from this moment on.")] = None
+
+
+class Settings(_Table, frozen=True, kw_only=True):
+    """A whole configuration."""
+
+    server: Annotated[Server, Meta(description="The gateway's own addresses, directories and bounds.")] = (
+        field(default_factory=Server)
+    )
+    providers: Annotated[
+        dict[str, Provider],
+        Meta(description="Accounts at vendors, by id. If absent: those whose key is in the environment."),
+    ] = field(default_factory=dict)
+    deployments: Annotated[
+        dict[str, Deployment],
+        Meta(description="Models at providers, by id. A provider without any serves all names."),
+    ] = field(default_factory=dict)
+    groups: Annotated[dict[str, Group], Meta(description="Interchangeable deployments, by id.")] = field(
+        default_factory=dict
+    )
+    models: Annotated[dict[str, Model], Meta(description="Names clients ask for.")] = field(
+        default_factory=dict
+    )
+    tiers: Annotated[dict[str, Tier], Meta(description="Classes of tenants, by name.")] = field(
+        default_factory=dict
+    )
+    tenants: Annotated[dict[str, Tenant], Meta(description="Who pays, by id. `default` always exists.")] = (
+        field(default_factory=dict)
+    )
+    keys: Annotated[
+        list[Key], Meta(description="Virtual keys. Without any, every local client is tenant `default`.")
+    ] = field(default_factory=list)
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> Any:
+    """What a setting is when left out; `msgspec.NODEFAULT` where it is required."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default

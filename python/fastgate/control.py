@@ -1,0 +1,209 @@
+"""The control plane: loads the configuration, starts the engine, and keeps both in step with the file.
+
+A reload has two phases. Prepare reads, checks and compiles, and may fail: then the engine keeps what it has
+and the error is logged with its line. Swap hands the tables to the engine, which validates before it lets go
+of the old ones. Signals belong to the caller (`cli.serve`, or the ASGI server); a thread that calls `watch`
+is all a door needs.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from fastgate import _core
+from fastgate.config import Config, compile_tables, load
+from fastgate.config.addresses import is_loopback
+from fastgate.errors import ConfigError, FastgateError, StartError
+from fastgate.state_lock import StateLock
+
+POLL_S = 0.25
+
+logger = logging.getLogger("fastgate.control")
+
+
+class Engine(Protocol):
+    """What the control plane asks of `_core.Engine`."""
+
+    def reload(self, tables: bytes) -> None: ...
+    def serve(
+        self,
+        *,
+        listen: str,
+        admin: str | None,
+        threads: int,
+        tls_certificate: str | None = None,
+        tls_key: str | None = None,
+    ) -> tuple[str, str | None]: ...
+    def stop(self, grace_s: float) -> bool: ...
+
+
+class Mock(Protocol):
+    """What the control plane asks of `_core.MockProvider`."""
+
+    address: str
+
+    def stop(self) -> None: ...
+
+
+class ControlPlane:
+    """One gateway's configuration, lock, engine and, where nothing is configured, mock provider.
+
+    Raises:
+        ConfigError: The configuration is wrong.
+        StartError: The state directory is taken or unusable.
+    """
+
+    def __init__(
+        self,
+        file: Path | None,
+        environment: Mapping[str, str],
+        *,
+        listen: str | None = None,
+        make_engine: Callable[[bytes], Engine] | None = None,
+        make_mock: Callable[[], Mock] | None = None,
+        lock: bool = True,
+    ) -> None:
+        self._file = file
+        self._environment = environment
+        self._listen = listen
+        self._make_mock = make_mock
+        self._mock: Mock | None = None
+        self._serving = False
+        self._closing = threading.Lock()
+        self._closed = False
+        self._seen = self._settled = signature(file)
+        self.config = load(file, environment, listen=listen)
+        server = self.config.settings.server
+        # What the running listener is bound to; a reload can't change it.
+        self._active_server = server
+        self._lock = StateLock(self.config.resolve(server.state_dir)) if lock else None
+        try:
+            self.engine: Engine = (make_engine or _core.Engine)(self._compile(self.config))
+        except ValueError as error:
+            self._release()
+            raise StartError(str(error)) from None
+        except BaseException:
+            self._release()
+            raise
+
+    def serve(self) -> tuple[str, str | None]:
+        """Open the native door; the bound addresses of gateway and admin.
+
+        Raises:
+            StartError: A port is taken, or a certificate can't be used.
+        """
+        server = self.config.settings.server
+        try:
+            bound = self.engine.serve(
+                listen=server.listen,
+                admin=None if server.admin == "off" else server.admin,
+                threads=server.threads or len(os.sched_getaffinity(0)),
+                tls_certificate=self.config.resolve(server.tls.certificate) if server.tls else None,
+                tls_key=self.config.resolve(server.tls.key) if server.tls else None,
+            )
+        except (OSError, ValueError) as error:
+            raise StartError(f"can't listen on {server.listen}: {error}") from None
+        self._serving = True
+        return bound
+
+    @property
+    def mock_address(self) -> str | None:
+        """Where the built-in mock provider listens, while it is in use."""
+        return self._mock.address if self._mock is not None and self.config.mock else None
+
+    def poll(self) -> bool | None:
+        """Reload if the file has changed and has then stayed the same for one poll; what `reload` says, or
+        None.
+
+        Waiting one poll keeps a half-written file from being read.
+        """
+        now = signature(self._file)
+        changed, self._seen = now != self._seen, now
+        if changed or now == self._settled:
+            return None
+        self._settled = now
+        if now is None:
+            logger.warning("%s is gone; the configuration stays as it is", self._file)
+            return None
+        return self.reload()
+
+    def reload(self) -> bool:
+        """Read the configuration again; whether it is now in force. What is wrong with it is logged."""
+        self._settled = self._seen = signature(self._file)
+        try:
+            config = load(self._file, self._environment, listen=self._listen)
+            self._check_exposure(config)
+            tables = self._compile(config)
+            self.engine.reload(tables)
+        except (FastgateError, ValueError, OSError) as error:
+            logger.error("configuration rejected, the old one stays in force:\n%s", error)
+            return False
+        self.config = config
+        logger.info("configuration reloaded")
+        if waiting := self._needs_restart(config):
+            logger.warning("needs a restart to take effect: %s", ", ".join(waiting))
+        return True
+
+    def watch(self, stop: threading.Event, interval_s: float = POLL_S) -> None:
+        """Poll until `stop` is set; for a thread of its own."""
+        while not stop.wait(interval_s):
+            try:
+                self.poll()
+            except Exception:
+                logger.exception("watching the configuration failed; trying again")
+
+    def close(self, grace_s: float | None = None) -> bool:
+        """Stop the engine and free the directory; whether what was in flight finished. Again is no error."""
+        with self._closing:
+            if self._closed:
+                return True
+            self._closed = True
+        grace = self.config.settings.server.shutdown_grace / 1000 if grace_s is None else grace_s
+        try:
+            return self.engine.stop(grace)
+        finally:
+            self._release()
+
+    def _compile(self, config: Config) -> bytes:
+        if config.mock and self._mock is None:
+            self._mock = (self._make_mock or _core.MockProvider)()
+        return compile_tables(config, mock_address=self._mock.address if self._mock else None)
+
+    def _check_exposure(self, config: Config) -> None:
+        """What `load` checks against the file's `listen` holds for the listener that runs as well."""
+        if is_loopback(self._active_server.listen):
+            return
+        file = str(self._file) if self._file else None
+        if not config.settings.keys:
+            raise ConfigError(
+                f"the last key can't go while the gateway listens on {self._active_server.listen}",
+                path="keys",
+                file=file,
+            )
+        if config.mock:
+            raise ConfigError("the built-in mock provider serves loopback only", path="providers", file=file)
+
+    def _needs_restart(self, config: Config) -> list[str]:
+        old, new = self._active_server, config.settings.server
+        names = ("listen", "admin", "state_dir", "threads", "tls")
+        return [f"server.{name}" for name in names if getattr(old, name) != getattr(new, name)]
+
+    def _release(self) -> None:
+        if self._mock is not None:
+            self._mock.stop()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def signature(file: Path | None) -> tuple[int, int, int] | None:
+    """What changes when a file does, a symlink's target included: modification time, size, inode."""
+    if file is None:
+        return None
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
