@@ -1,6 +1,7 @@
 """The Rust engine, as Python sees it."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict, Unpack, final
 
 __version__: str
 
@@ -42,10 +43,109 @@ class Engine:
     def statistics(self) -> dict[str, int]:
         """Counters since the start."""
 
+class MockBehaviour(TypedDict, total=False):
+    """What the mock answers; docs/mock.md describes every field. Times are milliseconds."""
+
+    status: int
+    headers: Mapping[str, str | int]
+    content_type: str
+    body: Any
+    body_base64: str
+    error: Mapping[str, Any]
+    content: str
+    content_bytes: int
+    multi_byte: bool
+    chunks: int
+    tool_calls: Sequence[Mapping[str, str]]
+    finish_reason: str
+    usage: Mapping[str, int]
+    response_model: str
+    dimensions: int
+    omit: Sequence[Literal["role", "finish_reason", "usage", "done"]]
+    latency_ms: float | str
+    first_token_ms: float | str
+    gap_ms: float | str
+    tokens_per_second: float
+    ping_ms: int
+    events_per_write: int
+    split_bytes: int | Sequence[int]
+    line_end: Literal["lf", "crlf"]
+    comment_every: int
+    framing: Literal["length", "chunked", "close"]
+    content_length: int
+    close: Literal["silent", "announced"]
+    garbage: Literal["html", "invalid_json", "empty", "not_http"]
+    reset: str
+    cut: str
+    stall: str
+    stall_ms: int
+    error_event: str
+
+class MockRequest(TypedDict):
+    """One request as the mock received it."""
+
+    id: int
+    connection: int
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    at: float
+    """Unix seconds at which the head had been read."""
+    outcome: Literal["in_flight", "answered", "client_closed", "reset", "cut"]
+    ended_after_ms: float | None
+    """From the head to the outcome; None while in flight."""
+
+@final
 class MockProvider:
-    """A scriptable provider that runs inside this process."""
+    """A scriptable provider on a port of its own, served by threads that never take the GIL."""
 
-    address: str
+    def __new__(
+        cls,
+        *,
+        listen: str = "127.0.0.1:0",
+        threads: int = 1,
+        record: bool = True,
+        seed: int = 0,
+        script: str | None = None,
+        **behaviour: Unpack[MockBehaviour],
+    ) -> MockProvider:
+        """Binds and starts.
 
-    def __init__(self, *, listen: str = "127.0.0.1:0") -> None: ...
-    def stop(self) -> None: ...
+        Args:
+            listen: address and port; port 0 takes a free one.
+            threads: threads with an event loop each.
+            record: keep requests for `requests()`: 10,000 of them, 64 MiB of bodies.
+            seed: the start of every random draw.
+            script: JSON text, see docs/mock.md.
+            behaviour: fields below the script's own defaults.
+
+        Raises:
+            ValueError: the script or a field cannot be read; the text says which.
+            OSError: the address cannot be bound.
+        """
+
+    @property
+    def address(self) -> str:
+        """Where it listens: `"127.0.0.1:40123"`."""
+
+    def requests(self) -> list[MockRequest]:
+        """What it received, the oldest first."""
+
+    def counts(self) -> dict[str, int]:
+        """`requests in_flight in_flight_max client_closed connections_accepted connections_open connections_max`."""
+
+    def set_script(self, text: str) -> None:
+        """Replaces the script. Raises ValueError and keeps the old one if it cannot be read."""
+
+    def append_script(self, text: str) -> None:
+        """Puts the steps of a script behind those there are."""
+
+    def reset(self) -> None:
+        """Forgets records and sums, and starts the first script again."""
+
+    def wait(self, *, requests: int = 0, in_flight: int = 0, timeout_s: float = 5.0) -> bool:
+        """Waits until `requests` came in and no more than `in_flight` are being answered; False if time ran out."""
+
+    def stop(self) -> None:
+        """Closes listener and connections and waits for the threads."""

@@ -12,6 +12,7 @@ mod flight;
 pub mod gateway;
 mod guard;
 mod local;
+pub mod mock;
 mod relay;
 pub mod settlement;
 pub mod snapshot;

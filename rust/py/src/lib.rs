@@ -2,6 +2,7 @@
 
 mod config_text;
 mod engine;
+mod mock;
 
 #[pyo3::pymodule]
 mod _core {
@@ -11,6 +12,9 @@ mod _core {
     use crate::config_text::{check_tables, read_toml};
     #[pymodule_export]
     use crate::engine::Engine;
+
+    #[pymodule_export]
+    use crate::mock::MockProvider;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
