@@ -43,6 +43,65 @@ class Engine:
     def statistics(self) -> dict[str, int]:
         """Counters since the start."""
 
+@final
+class Bridge:
+    """One event loop's way into the engine; its threads never take the GIL."""
+
+    def __new__(
+        cls, engine: Engine, *, threads: int = 1, exchanges_max: int = 65_536, text_headers: bool = False
+    ) -> Bridge:
+        """Start the threads.
+
+        Args:
+            engine: Whose configuration holds.
+            threads: Engine threads.
+            exchanges_max: Exchanges waiting or running; further ones are answered 503.
+            text_headers: Answers' headers are `str` (RSGI) instead of `bytes` (ASGI).
+        """
+
+    def fileno(self) -> int:
+        """Readable while there are events to drain."""
+
+    @property
+    def body_limit_bytes(self) -> int:
+        """Larger request bodies are refused; a reload may change it."""
+
+    def submit(
+        self,
+        method: str,
+        path: bytes | str,
+        query: bytes | str,
+        headers: list[tuple[bytes, bytes]] | list[tuple[str, str]],
+        body: bytes,
+        client: str | None,
+        authority: str | None = None,
+    ) -> int:
+        """Begin an exchange; its id.
+
+        Args:
+            path: Percent-encoded bytes, or decoded text.
+            client: The client's address without port; None counts as not on this machine.
+            authority: Stands in for a missing Host (HTTP/2).
+
+        Raises:
+            RuntimeError: The bridge is closed.
+        """
+
+    def drain(self) -> list[tuple[int, int, Any, bytes, int]]:
+        """Events since the last call: exchange, status, headers, body, state.
+
+        Status is 0 and headers None but in an exchange's first event. State: 0 ended, 1 more follows, 2 broken.
+        """
+
+    def acknowledge(self, exchange: int, length: int) -> None:
+        """`length` bytes more have been taken; a stream stops 256 KiB ahead."""
+
+    def cancel(self, exchange: int) -> None:
+        """The client has left: settles the exchange and closes the call to the provider."""
+
+    def close(self) -> None:
+        """Drop what is not over (its last event says broken) and end the threads. Releases the GIL."""
+
 class MockBehaviour(TypedDict, total=False):
     """What the mock answers; docs/mock.md describes every field. Times are milliseconds."""
 

@@ -77,4 +77,12 @@ class StartError(FastgateError):
 
 
 class StateInUse(StartError):
-    """Another gateway holds the state directory."""
+    """Another gateway holds the state directory.
+
+    Attributes:
+        process: The holder's process id, if it has been written down.
+    """
+
+    def __init__(self, message: str, *, process: int | None = None) -> None:
+        super().__init__(message)
+        self.process = process

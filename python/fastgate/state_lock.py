@@ -37,7 +37,8 @@ class StateLock:
             process = f" (process {holder})" if holder.isdigit() else ""
             raise StateInUse(
                 f"state directory {directory} is in use by another gateway{process}; "
-                "stop it, or give this one its own server.state_dir"
+                "stop it, or give this one its own server.state_dir",
+                process=int(holder) if holder.isdigit() else None,
             ) from None
         self._file.truncate(0)
         self._file.write(f"{os.getpid()}\n")

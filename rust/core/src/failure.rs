@@ -24,6 +24,7 @@ pub enum Cause {
     ProviderTimeout,
     StreamCut,
     ShuttingDown,
+    Overloaded,
     Internal,
 }
 
@@ -85,7 +86,7 @@ const fn row(
 }
 
 /// Every cause, in the order of [`Cause`].
-pub const TABLE: [Row; 18] = [
+pub const TABLE: [Row; 19] = [
     row(Cause::InvalidRequest, 400, INVALID, "invalid_request", Fault::Caller, Some(false)),
     row(Cause::BodyTooLarge, 413, INVALID, "request_too_large", Fault::Caller, Some(false)),
     row(Cause::InvalidKey, 401, "authentication_error", "invalid_api_key", Fault::Caller, Some(false)),
@@ -103,6 +104,7 @@ pub const TABLE: [Row; 18] = [
     row(Cause::ProviderTimeout, 504, SERVER, "provider_timeout", Fault::Provider, None),
     row(Cause::StreamCut, 502, SERVER, "stream_cut", Fault::Provider, None),
     row(Cause::ShuttingDown, 503, SERVER, "shutting_down", Fault::Gateway, Some(true)),
+    row(Cause::Overloaded, 503, SERVER, "overloaded", Fault::Gateway, None),
     row(Cause::Internal, 500, SERVER, "internal_error", Fault::Gateway, None),
 ];
 

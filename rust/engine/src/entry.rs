@@ -82,7 +82,8 @@ fn method_not_allowed(worker: &Worker, allowed: &'static str) -> Response<Respon
     response
 }
 
-fn refused(worker: &Worker, failure: &Failure) -> Response<ResponseBody> {
+/// The gateway's own error about a request that no path will see.
+pub(crate) fn refused(worker: &Worker, failure: &Failure) -> Response<ResponseBody> {
     let request_id = worker.request_id();
     let mut response = answer::refusal(failure, request_id);
     if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {

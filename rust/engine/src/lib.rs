@@ -10,7 +10,7 @@ pub mod entry;
 mod exchange;
 mod flight;
 pub mod gateway;
-mod guard;
+pub mod guard;
 mod local;
 pub mod mock;
 mod relay;

@@ -1,5 +1,6 @@
 //! The extension `fastgate._core`: conversion only.
 
+mod bridge;
 mod config_text;
 mod engine;
 mod mock;
@@ -9,11 +10,11 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::engine::Engine;
-
+    use crate::bridge::Bridge;
     #[pymodule_export]
     use crate::config_text::{check_tables, read_toml};
-
+    #[pymodule_export]
+    use crate::engine::Engine;
     #[pymodule_export]
     use crate::mock::MockProvider;
 

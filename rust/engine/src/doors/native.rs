@@ -29,7 +29,7 @@ use crate::body::RequestBody;
 use crate::entry;
 use crate::gateway::{ConnectionCount, Shared};
 use crate::guard::Peer;
-use crate::local::LocalExecutor;
+use crate::local::{LocalExecutor, run_core};
 use crate::worker::Worker;
 
 /// How a native door is set up.
@@ -62,7 +62,6 @@ enum Phase {
 const IDLE_GRACE: Duration = Duration::from_millis(500);
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A running native door.
 #[derive(Debug)]
@@ -105,15 +104,11 @@ impl NativeDoor {
         let mut accepting = Some(Accepting { listener, admin_listener, cores });
         let mut threads = Vec::new();
         for (index, (inbox, connections)) in inboxes.into_iter().enumerate() {
-            let seat = Seat {
-                shared: Arc::clone(&shared),
-                phase: phase_seen.clone(),
-                tls: tls.clone(),
-                connections,
-                inbox,
-                accepting: accepting.take(),
-            };
-            threads.push(std::thread::Builder::new().name(format!("fastgate-{index}")).spawn(move || seat.run())?);
+            let seat =
+                Seat { phase: phase_seen.clone(), tls: tls.clone(), connections, inbox, accepting: accepting.take() };
+            let shared = Arc::clone(&shared);
+            let run = move || run_core(shared, |worker| seat.serve(worker));
+            threads.push(std::thread::Builder::new().name(format!("fastgate-{index}")).spawn(run)?);
         }
         Ok(Self { shared, phase, threads: Mutex::new(threads), listen, admin })
     }
@@ -156,7 +151,6 @@ struct Accepting {
 
 /// What one thread needs.
 struct Seat {
-    shared: Arc<Shared>,
     phase: watch::Receiver<Phase>,
     tls: Option<TlsAcceptor>,
     connections: Arc<AtomicUsize>,
@@ -165,18 +159,9 @@ struct Seat {
 }
 
 impl Seat {
-    fn run(self) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
-        #[expect(clippy::expect_used, reason = "without a runtime this thread can do nothing; its panic is the report")]
-        let runtime = runtime.expect("a runtime");
-        let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, self.serve());
-    }
-
-    async fn serve(mut self) {
-        let counts = self.shared.add_counts();
+    async fn serve(mut self, worker: Rc<Worker>) {
         let core = Rc::new(ServingCore {
-            worker: Worker::new(Arc::clone(&self.shared), counts),
+            worker,
             phase: self.phase.clone(),
             tls: self.tls.take(),
             connections: Arc::clone(&self.connections),
@@ -184,8 +169,6 @@ impl Seat {
         if let Some(accepting) = self.accepting.take() {
             accepting.spawn(&core);
         }
-        let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
-        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 Some(stream) = self.inbox.recv() => {
@@ -193,7 +176,6 @@ impl Seat {
                         core.spawn(stream);
                     }
                 }
-                _ = sweep.tick() => core.worker.sweep(),
                 _ = self.phase.wait_for(|phase| *phase >= Phase::Aborting) => return,
             }
         }

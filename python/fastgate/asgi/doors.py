@@ -1,0 +1,114 @@
+"""Which engine the application speaks to, and one `Door` per event loop.
+
+The engine starts with the first loop that needs it and stops with the last one that says goodbye. A loop that was
+closed without a word (tests, reloads) is noticed when the next one comes.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import threading
+from os import PathLike
+from pathlib import Path
+from typing import cast
+
+from fastgate._core import Bridge, Engine
+from fastgate.asgi.door import Door
+from fastgate.config import locate
+from fastgate.control import ControlPlane
+from fastgate.errors import StateInUse
+
+GRACE_S = 30.0
+
+logger = logging.getLogger("fastgate.asgi")
+
+
+class Doors:
+    """The doors of one application."""
+
+    def __init__(
+        self,
+        config: str | PathLike[str] | None = None,
+        engine: Engine | None = None,
+        *,
+        text_headers: bool = False,
+    ) -> None:
+        self._config = config
+        self._engine = engine
+        self._text_headers = text_headers
+        self._control: ControlPlane | None = None
+        self._stop_watching = threading.Event()
+        self._starting = threading.Lock()
+        self._doors: dict[asyncio.AbstractEventLoop, Door] = {}
+
+    def current(self) -> Door:
+        """The door of the running loop; the first call starts the engine.
+
+        Raises:
+            ConfigError: The configuration is wrong.
+            StartError: The state directory is in use.
+        """
+        loop = asyncio.get_running_loop()
+        return self._doors.get(loop) or self._open(loop)
+
+    def _open(self, loop: asyncio.AbstractEventLoop) -> Door:
+        with self._starting:
+            for other in [other for other in self._doors if other.is_closed()]:
+                self._doors.pop(other).bridge.close()
+            engine = self._engine or self._start()
+            door = self._doors[loop] = Door(loop, Bridge(engine, text_headers=self._text_headers))
+            return door
+
+    def _start(self) -> Engine:
+        if self._control is None:
+            argument = None if self._config is None else os.fspath(self._config)
+            self._control = start_control(locate(argument, os.environ))
+            self._stop_watching.clear()
+            watch = threading.Thread(
+                target=self._control.watch, args=(self._stop_watching,), name="fastgate-watch", daemon=True
+            )
+            watch.start()
+        return cast(Engine, self._control.engine)
+
+    async def close(self) -> None:
+        """Close the running loop's door, and stop the engine if it was the last."""
+        door = self._doors.pop(asyncio.get_running_loop(), None)
+        control = self._control
+        grace_s = control.config.settings.server.shutdown_grace / 1000 if control else GRACE_S
+        if door is not None and not await door.close(grace_s):
+            logger.warning("stopped with requests still in flight")
+        with self._starting:
+            if self._doors or self._control is None:
+                return
+            control, self._control = self._control, None
+            self._stop_watching.set()
+            control.close(0)
+
+
+def start_control(file: Path | None) -> ControlPlane:
+    """The control plane; of several workers of one server the first holds the state directory's lock.
+
+    Raises:
+        ConfigError: The configuration is wrong.
+        StartError: Another gateway, no sibling, holds the state directory.
+    """
+    try:
+        return ControlPlane(file, os.environ)
+    except StateInUse as error:
+        if not is_sibling(error.process):
+            raise
+        logger.info("worker of process %s shares its state directory", error.process)
+        return ControlPlane(file, os.environ, lock=False)
+
+
+def is_sibling(process: int | None) -> bool:
+    """Whether `process` is another worker of the server that made this one."""
+    if process is None or multiprocessing.parent_process() is None:
+        return False
+    try:
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    # The name, in brackets, may hold anything; state and parent follow it.
+    return int(status.rpartition(")")[2].split()[1]) == os.getppid()

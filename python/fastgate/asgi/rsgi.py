@@ -1,0 +1,141 @@
+"""The same application for granian's RSGI: fewer crossings per request than ASGI."""
+
+import asyncio
+from typing import Protocol
+
+from fastgate.asgi.door import ENDED, MORE, AnswerBroken, Door, Exchange
+from fastgate.asgi.doors import Doors
+
+NOT_IMPLEMENTED = 501
+
+
+class Headers(Protocol):
+    """A request's headers."""
+
+    def items(self) -> list[tuple[str, str]]: ...
+    def get(self, key: str, default: str | None = None) -> str | None: ...
+
+
+class Scope(Protocol):
+    """What RSGI knows of a request."""
+
+    proto: str
+    client: str
+    method: str
+    path: str
+    query_string: str
+    authority: str | None
+
+    @property
+    def headers(self) -> Headers: ...
+
+
+class Transport(Protocol):
+    """A streamed answer."""
+
+    async def send_bytes(self, data: bytes) -> None: ...
+
+
+class HttpProtocol(Protocol):
+    """A request's connection."""
+
+    async def __call__(self) -> bytes: ...
+    def __aiter__(self) -> "HttpProtocol": ...
+    async def __anext__(self) -> bytes: ...
+    async def client_disconnect(self) -> None: ...
+    def close(self, status: int | None) -> tuple[int, bool]: ...
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
+    def response_stream(self, status: int, headers: list[tuple[str, str]]) -> Transport: ...
+
+
+class RsgiApplication:
+    """fastgate as an RSGI application."""
+
+    __slots__ = ("_doors",)
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start before the first request, unless the loop runs already: then the first request does."""
+        if loop.is_running():
+            return
+
+        async def start() -> None:
+            self._doors.current()
+
+        loop.run_until_complete(start())
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stop after the last."""
+        if not loop.is_running():
+            loop.run_until_complete(self._doors.close())
+
+    async def __rsgi__(self, scope: Scope, protocol: HttpProtocol) -> None:
+        """Serve one request."""
+        if scope.proto != "http":
+            protocol.close(NOT_IMPLEMENTED)
+            return
+        door = self._doors.current()
+        headers = scope.headers
+        length = headers.get("content-length")
+        limit_bytes = door.bridge.body_limit_bytes
+        if length is not None and int(length) <= limit_bytes:
+            body = await protocol()
+        else:
+            body = await read_up_to(protocol, limit_bytes)
+        exchange = door.begin(
+            door.bridge.submit(
+                scope.method,
+                scope.path,
+                scope.query_string,
+                headers.items(),
+                body,
+                scope.client.rpartition(":")[0].strip("[]"),
+                scope.authority,
+            ),
+            protocol.client_disconnect,
+        )
+        state = MORE
+        try:
+            event = await exchange.waiter  # type: ignore[misc]  # never None before the first event
+            if event is None:
+                return
+            _, status, answer_headers, body, state = event
+            if status == 0:
+                raise AnswerBroken("the exchange ended without an answer")
+            if state == ENDED:
+                protocol.response_bytes(status, answer_headers, body)
+            else:
+                state = await relay(
+                    door, exchange, protocol.response_stream(status, answer_headers), body, state
+                )
+        finally:
+            door.end(exchange, state)
+
+
+async def relay(door: Door, exchange: Exchange, transport: Transport, body: bytes, state: int) -> int:
+    """Send a body that comes in pieces; how it ended, `MORE` if the client left first."""
+    while True:
+        if body:
+            await transport.send_bytes(body)
+        if state == ENDED:
+            return state
+        if state != MORE:
+            raise AnswerBroken("the provider broke off in the middle of an answer")
+        event = await door.next(exchange, len(body))
+        if event is None:
+            return MORE
+        body, state = event[3], event[4]
+
+
+async def read_up_to(protocol: HttpProtocol, limit_bytes: int) -> bytes:
+    """The body, or a little more than the limit of one that is larger: the engine refuses it."""
+    chunks = []
+    size = 0
+    async for chunk in protocol:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit_bytes:
+            break
+    return b"".join(chunks)
