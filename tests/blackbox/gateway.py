@@ -43,7 +43,7 @@ DOORS: dict[str, list[str]] = {
         *("--no-access-log", "--timeout-graceful-shutdown=20"),
     ],
     "granian-asgi": [*GRANIAN, "--interface=asgi", "fastgate.asgi:app"],
-    "granian-rsgi": [*GRANIAN, "--interface=rsgi", "fastgate.asgi:rsgi"],
+    "granian-rsgi": [*GRANIAN, "--interface=rsgi", "fastgate.asgi:rsgi_app"],
     "serve-asgi": [
         str(BIN / "fastgate"),
         *("serve", "--door", "asgi", "-c", "{config}", "--listen", "{host}:{port}"),
