@@ -90,7 +90,8 @@ class Bridge:
     def drain(self) -> list[tuple[int, int, Any, bytes, int]]:
         """Events since the last call: exchange, status, headers, body, state.
 
-        Status is 0 and headers None but in an exchange's first event. State: 0 ended, 1 more follows, 2 broken.
+        Status is 0 and headers None but in an exchange's first event. State: 0 ended, 1 more follows,
+        2 broken.
         """
 
     def acknowledge(self, exchange: int, length: int) -> None:

@@ -142,7 +142,9 @@ def test_a_quick_exchange_is_never_watched(tmp_path: Path, provider: MockProvide
 
 
 def test_broken_answer_raises(tmp_path: Path, run: Run) -> None:
-    provider = MockProvider(content_bytes=LARGE_BYTES, framing="chunked", cut=f"bytes:{LARGE_BYTES // 2 + 500_000}")
+    provider = MockProvider(
+        content_bytes=LARGE_BYTES, framing="chunked", cut=f"bytes:{LARGE_BYTES // 2 + 500_000}"
+    )
     client = Client()
 
     async def main() -> None:

@@ -1,7 +1,8 @@
 """The ASGI door: the engine behind uvicorn, granian or any application that mounts it.
 
-`app` serves ASGI 3, `rsgi_app` granian's own interface. Both read `FASTGATE_CONFIG` and start with the server's
-lifespan, or at the first request where none arrives; importing starts nothing. docs/asgi.md has the settings.
+`app` serves ASGI 3, `rsgi_app` granian's own interface. Both read `FASTGATE_CONFIG` and start with the
+server's lifespan, or at the first request where none arrives; importing starts nothing. docs/asgi.md has the
+settings.
 """
 
 from os import PathLike
@@ -18,7 +19,7 @@ def create_app(config: str | PathLike[str] | None = None, *, engine: Engine | No
     """An ASGI 3 application.
 
     Args:
-        config: Configuration file; by default that of `FASTGATE_CONFIG`, else `fastgate.toml` if there is one.
+        config: Configuration file; by default that of `FASTGATE_CONFIG`, else `fastgate.toml`, if any.
         engine: An engine to share instead, which its owner configures and stops.
     """
     return Application(Doors(config, engine))

@@ -1,7 +1,7 @@
 """The ASGI 3 application: scopes in, messages out, nothing decided.
 
-Every answer, refusals included, is the engine's. One that breaks off raises, so that the server cuts the client's
-connection.
+Every answer, refusals included, is the engine's. One that breaks off raises, so that the server cuts the
+client's connection.
 """
 
 from fastgate.asgi.door import ENDED, MORE, AnswerBroken, Door, Exchange
@@ -33,7 +33,7 @@ class Application:
             message, read_whole = await read_rest(message, receive, door.bridge.body_limit_bytes)
         if message["type"] == "http.disconnect":
             return
-        client = scope["client"] if "client" in scope else None
+        client = scope.get("client")
         exchange = door.begin(
             door.bridge.submit(
                 scope["method"],
@@ -103,7 +103,10 @@ async def relay(door: Door, exchange: Exchange, send: Send, body: bytes, state: 
 
 
 async def read_rest(message: Message, receive: Receive, limit_bytes: int) -> tuple[Message, bool]:
-    """The body in one message, and whether that is all of it: what exceeds the limit is for the engine to refuse."""
+    """The body in one message, and whether that is all of it.
+
+    Reading stops beyond the limit; refusing what exceeds it is for the engine.
+    """
     chunks = [message.get("body", b"")]
     size = len(chunks[0])
     while message.get("more_body") and size <= limit_bytes:

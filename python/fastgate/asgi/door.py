@@ -1,25 +1,26 @@
 """One event loop's side of the bridge: hands exchanges over, and events to whoever awaits them.
 
-No task is made per request. A client that leaves shows only to those who ask, so a sweep begins to ask once an
-exchange is older than one interval; most are over by then.
+No task is made per request. A client that leaves shows only to those who ask, so a sweep begins to ask once
+an exchange is older than one interval; most are over by then.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastgate._core import Bridge
 from fastgate.errors import FastgateError
 
 SWEEP_S = 0.025
-# A quarter of what the engine lets be on its way: often enough never to stop a stream, rarely enough to be free.
+# A quarter of what the engine lets be on its way: soon enough not to stop a stream, rarely enough to be free.
 ACKNOWLEDGE_BYTES = 64 * 1024
 
 ENDED, MORE, BROKEN = 0, 1, 2
 
 # exchange, status (0: no head), headers, body, state
-Headers = list[tuple[bytes, bytes]] | list[tuple[str, str]]
-Event = tuple[int, int, Headers | None, bytes, int]
+# headers: list[tuple[bytes, bytes]], in RSGI list[tuple[str, str]]
+Event = tuple[int, int, Any, bytes, int]
 
 # Returns once the client has left.
 Leaving = Callable[[], Awaitable[object]]
@@ -90,7 +91,8 @@ class Door:
             exchange.taken_bytes = 0
         pending = exchange.pending
         if not pending:
-            exchange.waiter = waiter = self._create_future()
+            waiter: asyncio.Future[Event | None] = self._create_future()
+            exchange.waiter = waiter
             return await waiter
         if len(pending) == 1 or None in pending:
             return pending.pop()

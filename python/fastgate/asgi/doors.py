@@ -1,7 +1,7 @@
 """Which engine the application speaks to, and one `Door` per event loop.
 
-The engine starts with the first loop that needs it and stops with the last one that says goodbye. A loop that was
-closed without a word (tests, reloads) is noticed when the next one comes.
+The engine starts with the first loop that needs it and stops with the last one that says goodbye. A loop that
+was closed without a word (tests, reloads) is noticed when the next one comes.
 """
 
 import asyncio

@@ -1,12 +1,18 @@
-"""The same application for granian's RSGI: fewer crossings per request than ASGI."""
+"""The same application for granian's RSGI: fewer crossings per request than ASGI.
+
+RSGI has no way to cut a connection: a stream that is given up ends as if it were whole. Events say in-band how they
+end and a stated length tells a short body, so only a large body without either is collected before it goes out.
+"""
 
 import asyncio
+import json
 from typing import Protocol
 
-from fastgate.asgi.door import ENDED, MORE, AnswerBroken, Door, Exchange
+from fastgate.asgi.door import ENDED, MORE, AnswerBroken, Door, Event, Exchange
 from fastgate.asgi.doors import Doors
 
 NOT_IMPLEMENTED = 501
+COLLECTED_BYTES = 64 * 1024 * 1024
 
 
 class Headers(Protocol):
@@ -106,6 +112,8 @@ class RsgiApplication:
                 raise AnswerBroken("the exchange ended without an answer")
             if state == ENDED:
                 protocol.response_bytes(status, answer_headers, body)
+            elif not shows_its_end(answer_headers):
+                state = await collect(door, exchange, protocol, event)
             else:
                 state = await relay(
                     door, exchange, protocol.response_stream(status, answer_headers), body, state
@@ -127,6 +135,40 @@ async def relay(door: Door, exchange: Exchange, transport: Transport, body: byte
         if event is None:
             return MORE
         body, state = event[3], event[4]
+
+
+async def collect(door: Door, exchange: Exchange, protocol: HttpProtocol, event: Event) -> int:
+    """Answer once the body is whole, or with an error; how it ended, `MORE` if the client left first."""
+    _, status, headers, body, state = event
+    chunks = [body]
+    size = len(body)
+    while state == MORE and size <= COLLECTED_BYTES:
+        following = await door.next(exchange, len(chunks[-1]))
+        if following is None:
+            return MORE
+        chunks.append(following[3])
+        size += len(following[3])
+        state = following[4]
+    if state == ENDED:
+        headers.append(("content-length", str(size)))
+        protocol.response_bytes(status, headers, b"".join(chunks))
+        return state
+    message = "the provider broke off in the middle of an answer"
+    if state == MORE:
+        message = f"an answer of unknown length is larger than {COLLECTED_BYTES} bytes"
+    error = {"message": message, "type": "server_error", "param": None, "code": AnswerBroken.code}
+    kept = [pair for pair in headers if pair[0].startswith("x-fastgate-")]
+    kept.append(("content-type", "application/json"))
+    protocol.response_bytes(AnswerBroken.status, kept, json.dumps({"error": error}).encode())
+    return state
+
+
+def shows_its_end(headers: list[tuple[str, str]]) -> bool:
+    """Whether a client can tell a body that was cut from one that is whole."""
+    return any(
+        name == "content-length" or (name == "content-type" and value.startswith("text/event-stream"))
+        for name, value in headers
+    )
 
 
 async def read_up_to(protocol: HttpProtocol, limit_bytes: int) -> bytes:
