@@ -29,8 +29,6 @@ pub struct Request {
     pub stream: bool,
     /// How many choices are asked for.
     pub choices: u64,
-    /// The end user the body names (`user`, or `safety_identifier`).
-    pub user: Option<String>,
 }
 
 /// Reads a request body.
@@ -56,13 +54,11 @@ pub fn read_request(body: &[u8], depth_limit: usize) -> Result<Request, Failure>
             value.as_bool().ok_or_else(|| Failure::invalid_request("stream must be true or false", Some("stream")))?
         }
     };
-    let text = |key: &str| object.get(key).and_then(|value| value.as_text()).filter(|text| !text.is_empty());
     Ok(Request {
         model,
         model_span: model_value.span,
         stream,
         choices: object.get("n").and_then(|value| value.as_u64()).unwrap_or(1),
-        user: text("user").or_else(|| text("safety_identifier")),
     })
 }
 
@@ -338,7 +334,6 @@ mod tests {
         let body = br#"{ "messages":[], "model" : "chat", "stream":true,"n":2, "user":"u1" }"#;
         let request = read_request(body, 16).expect("valid");
         assert_eq!((request.model.as_str(), request.stream, request.choices), ("chat", true, 2));
-        assert_eq!(request.user.as_deref(), Some("u1"));
         let spliced = splice_model(body, request.model_span, "gpt-\"4\"");
         assert_eq!(spliced, br#"{ "messages":[], "model" : "gpt-\"4\"", "stream":true,"n":2, "user":"u1" }"#);
         for (body, param) in [

@@ -1,0 +1,65 @@
+//! What a request costs inside the core: `cargo bench -p fastgate-core`.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fastgate_core::dialects::openai_chat::{StreamReader, read_request, splice_model};
+use fastgate_core::json::Object;
+use fastgate_core::keys::KeyRing;
+use fastgate_core::routing::pick;
+use fastgate_core::sse::{Splitter, event_data};
+use fastgate_core::tables::{Key, Member};
+use sha2::{Digest, Sha256};
+
+fn body(prompt_bytes: usize) -> Vec<u8> {
+    let prompt = "Weigh the harbour against the river. ".repeat(prompt_bytes / 37 + 1);
+    format!(
+        r#"{{"model":"chat","messages":[{{"role":"system","content":"Be brief."}},{{"role":"user","content":"{}"}}],"temperature":0.2,"stream":true}}"#,
+        &prompt[..prompt_bytes]
+    )
+    .into_bytes()
+}
+
+fn requests(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("request");
+    for (name, bytes) in [("1KB", 900), ("100KB", 100_000)] {
+        let body = body(bytes);
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(format!("json/{name}"), |bencher| bencher.iter(|| Object::read(black_box(&body), 128)));
+        group.bench_function(format!("read/{name}"), |bencher| bencher.iter(|| read_request(black_box(&body), 128)));
+        group.bench_function(format!("splice/{name}"), |bencher| {
+            bencher.iter(|| splice_model(black_box(&body), 9..15, "gpt-4o-2024-08-06"));
+        });
+    }
+    group.finish();
+}
+
+fn streams(criterion: &mut Criterion) {
+    let event = br#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1754688908,"model":"gpt-4o","choices":[{"index":0,"delta":{"content":" capital"},"logprobs":null,"finish_reason":null}],"usage":null}
+
+"#;
+    let mut group = criterion.benchmark_group("stream");
+    group.throughput(Throughput::Bytes(event.len() as u64));
+    let mut splitter = Splitter::default();
+    group.bench_function("border", |bencher| bencher.iter(|| splitter.next_border(black_box(event))));
+    let mut reader = StreamReader::new(1);
+    group.bench_function("classify", |bencher| {
+        bencher.iter(|| event_data(black_box(event)).map(|data| reader.read(&data)));
+    });
+    group.finish();
+}
+
+fn decisions(criterion: &mut Criterion) {
+    let key = |index: u32| {
+        let digest = Sha256::digest(format!("fg_key_number_{index}"));
+        let digest = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        Key { digest, tenant: 0, user: None, feature: None, models: None, expires_unix_s: None }
+    };
+    let ring = KeyRing::new((0..10_000).map(key).collect());
+    criterion.bench_function("key/10000", |bencher| bencher.iter(|| ring.find(black_box(b"fg_key_number_77"), 0)));
+    let members: Vec<Member> = (0..8).map(|deployment| Member { deployment, weight: 3 }).collect();
+    criterion.bench_function("pick/8", |bencher| bencher.iter(|| pick(black_box(&members), 1 << 63, |_| true)));
+}
+
+criterion_group!(kernels, requests, streams, decisions);
+criterion_main!(kernels);
