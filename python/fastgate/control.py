@@ -43,7 +43,8 @@ class Engine(Protocol):
 class Mock(Protocol):
     """What the control plane asks of `_core.MockProvider`."""
 
-    address: str
+    @property
+    def address(self) -> str: ...
 
     def stop(self) -> None: ...
 
@@ -170,7 +171,8 @@ class ControlPlane:
 
     def _compile(self, config: Config) -> bytes:
         if config.mock and self._mock is None:
-            self._mock = (self._make_mock or _core.MockProvider)()
+            # A gateway that runs for days on its mock must not keep what it was sent.
+            self._mock = self._make_mock() if self._make_mock else _core.MockProvider(record=False)
         return compile_tables(config, mock_address=self._mock.address if self._mock else None)
 
     def _check_exposure(self, config: Config) -> None:

@@ -7,8 +7,9 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from fastgate.asgi import create_app
 from tests.blackbox.gateway import MOUNT_PREFIX as PREFIX
+
+from fastgate.asgi import create_app
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
