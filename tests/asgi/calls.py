@@ -52,7 +52,7 @@ def scope(**parts: Any) -> dict[str, Any]:
 
 @dataclass
 class Client:
-    """One request's other end. Leaves when `leaving` is set; `gate`, if given, makes every `send` wait for a permit."""
+    """One request's other end. Leaves when `leaving` is set; every `send` takes a permit of `gate`."""
 
     bodies: list[bytes] = field(default_factory=lambda: [CHAT])
     gate: asyncio.Semaphore | None = None
@@ -81,7 +81,7 @@ class Client:
             self.received.set()
 
     async def call(self, app: Application, **parts: Any) -> "Client":
-        await app(scope(**parts), self.receive, self.send)  # type: ignore[arg-type]
+        await app(scope(**parts), self.receive, self.send)
         return self
 
     @property

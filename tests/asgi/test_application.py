@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from asgi.calls import CHAT, STREAM, Client, Lifespan, scope, write_config
 from asgi.conftest import Run
-
 from fastgate._core import MockProvider
 from fastgate.asgi import create_app
 from fastgate.asgi.application import target_path
@@ -202,7 +202,7 @@ def test_a_wrong_configuration_fails_the_start(tmp_path: Path, run: Run) -> None
 
     async def main() -> dict[str, Any]:
         async with Lifespan(create_app(file)) as answer:
-            return answer
+            return dict(answer)
 
     answer = run(main())
     assert answer["type"] == "lifespan.startup.failed"

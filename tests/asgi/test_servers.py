@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from asgi.calls import CHAT, STREAM, write_config
 
+from asgi.calls import CHAT, STREAM, write_config
 from fastgate._core import MockProvider
 
 UVICORN = "import uvicorn; uvicorn.run('fastgate.asgi:app', port={port}, log_level='warning', loop='{loop}')"

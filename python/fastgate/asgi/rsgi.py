@@ -1,7 +1,7 @@
 """The same application for granian's RSGI: fewer crossings per request than ASGI.
 
-RSGI has no way to cut a connection: a stream that is given up ends as if it were whole. Events say in-band how they
-end and a stated length tells a short body, so only a large body without either is collected before it goes out.
+RSGI has no way to cut a connection: a stream that is given up ends as if it were whole. Events say how they
+end and a stated length tells a short body, so only a large body without either is collected first.
 """
 
 import asyncio
