@@ -202,7 +202,7 @@ def test_a_wrong_configuration_fails_the_start(tmp_path: Path, run: Run) -> None
 
     async def main() -> dict[str, Any]:
         async with Lifespan(create_app(file)) as answer:
-            return answer
+            return dict(answer)
 
     answer = run(main())
     assert answer["type"] == "lifespan.startup.failed"

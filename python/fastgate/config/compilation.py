@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from fastgate.config.loading import Config
+from fastgate.config.loading import MOCK, Config
 from fastgate.config.references import DEFAULT_TENANT
 from fastgate.config.settings import Provider, Server, Timeouts
 from fastgate.config.units import Duration
@@ -52,7 +52,8 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
                 "listed": route.listed,
             }
             for name, route in config.routes.items()
-        },
+        }
+        | (_mock_route(deployments) if config.mock else {}),
         "open_providers": open_providers,
         "tenants": [
             {"id": name, "region": settings.tenants[name].region if name in settings.tenants else None}
@@ -72,6 +73,12 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
         "access": _access(settings.server),
         "bounds": _bounds(settings.server),
     }
+
+
+def _mock_route(deployments: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mock answers to every name; listing one tells a new user what to ask for."""
+    index = next(index for index, deployment in enumerate(deployments) if deployment["id"] == MOCK)
+    return {MOCK: {"budget_ms": None, "chain": [[{"deployment": index, "weight": 1}]], "listed": True}}
 
 
 def _provider(name: str, provider: Provider, config: Config, mock_address: str | None) -> dict[str, Any]:
