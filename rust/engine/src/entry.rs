@@ -6,6 +6,7 @@ use bytes::Bytes;
 use fastgate_core::dialects::openai_chat;
 use fastgate_core::failure::{Cause, Failure};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use percent_encoding::percent_decode_str;
 
 use crate::answer;
 use crate::body::{RequestBody, ResponseBody};
@@ -30,7 +31,11 @@ pub async fn answer(worker: &Rc<Worker>, request: Request<RequestBody>, peer: Pe
         "/readyz" => health(!worker.shared.is_draining()),
         MODELS_PATH => models(worker, &request, peer, None),
         _ => match path.strip_prefix(MODELS_PATH).and_then(|rest| rest.strip_prefix('/')) {
-            Some(model) => models(worker, &request, peer, Some(model)),
+            // SDKs encode the slash of `provider/model`.
+            Some(model) => {
+                let model = percent_decode_str(model).decode_utf8_lossy();
+                models(worker, &request, peer, Some(&model))
+            }
             None => refused(worker, &Failure::new(Cause::PathNotFound, format!("there is nothing at {path}"))),
         },
     }

@@ -74,7 +74,9 @@ impl<'a> Exchange<'a> {
         if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
             return Err(Failure::invalid_request("compressed request bodies are not accepted", None));
         }
-        let body = self.clock.outside(body.read(self.snapshot.tables.bounds.request_body_bytes)).await?;
+        let began = Instant::now();
+        let body = body.read(self.snapshot.tables.bounds.request_body_bytes).await?;
+        self.clock.note_wait(began);
         let asked = openai_chat::read_request(&body, JSON_DEPTH_LIMIT)?;
         let choice = self.choose(caller, &asked.model)?;
         let upstream_body = match choice.rename {
@@ -128,7 +130,10 @@ impl<'a> Exchange<'a> {
             budget_ends: choice.budget.map(|budget| self.clock.started + budget),
             idle_connections: self.snapshot.tables.bounds.idle_connections,
         };
-        self.clock.outside(Flight::launch(self.worker, plan)).await
+        let began = Instant::now();
+        let launched = Flight::launch(self.worker, plan).await;
+        self.clock.note_wait(began);
+        launched
     }
 
     /// Reads the answer if it is JSON, or leaves it to be relayed.
@@ -140,7 +145,9 @@ impl<'a> Exchange<'a> {
             let secrets = Arc::clone(&self.snapshot.target(deployment).secrets);
             return Ok(Reply::Events { flight, events: Box::new(Events::new(choices, event_limit_bytes, secrets)) });
         }
-        let (body, is_whole) = self.clock.outside(flight.read(WHOLE_ANSWER_LIMIT_BYTES)).await?;
+        let began = Instant::now();
+        let (body, is_whole) = flight.read(WHOLE_ANSWER_LIMIT_BYTES).await?;
+        self.clock.note_wait(began);
         answer::judge(&flight.head, &body, is_whole, &deployment.id)?;
         if !is_whole {
             return Ok(Reply::Rest { flight, head: body });
@@ -174,12 +181,10 @@ impl Clock {
         Self { started: Instant::now(), waited: Duration::ZERO }
     }
 
-    /// Runs something that waits for the client or a provider.
-    async fn outside<F: Future>(&mut self, wait: F) -> F::Output {
-        let began = Instant::now();
-        let output = wait.await;
+    /// Notes that the time since `began` went into waiting for the client or a provider. (A wrapper around the waiting
+    /// future would hold it twice, and every exchange is moved.)
+    fn note_wait(&mut self, began: Instant) {
         self.waited += began.elapsed();
-        output
     }
 
     fn overhead(&self) -> Duration {

@@ -148,28 +148,35 @@ type Answer = http::Response<Incoming>;
 
 async fn call(worker: &Rc<Worker>, plan: &Plan<'_>) -> Result<(Connection, Answer), Failure> {
     let origin = &plan.target.origin;
-    let pooled = worker.pool.borrow_mut().take(origin);
-    if let Some(mut connection) = pooled {
+    let mut pooled = worker.pool.borrow_mut().take(origin);
+    loop {
+        let is_pooled = pooled.is_some();
+        let mut connection = match pooled.take() {
+            Some(connection) => connection,
+            // Boxed: the rare state of a TLS handshake would be moved with every exchange, pooled or not.
+            None => Box::pin(fresh_connection(plan)).await?,
+        };
+        if let (false, Some(shared)) = (is_pooled, connection.share()) {
+            let now = std::time::Instant::now();
+            worker.pool.borrow_mut().keep(origin, shared, plan.idle_connections, now);
+        }
         match connection.send(request(plan, &connection)).await {
             Ok(answer) => return Ok((connection, answer)),
-            Err(error) if error.is_connection_closed => {}
+            Err(error) if is_pooled && error.is_connection_closed => {}
             Err(error) => return Err(failed(plan, &error.reason)),
         }
     }
+}
+
+async fn fresh_connection(plan: &Plan<'_>) -> Result<Connection, Failure> {
     let connect_for = Duration::from_millis(plan.deployment.timeouts.connect_ms);
-    let mut connection = tokio::time::timeout(connect_for, connect(origin))
+    tokio::time::timeout(connect_for, connect(&plan.target.origin))
         .await
         .map_err(|_| timed_out(&plan.deployment.id, "could not be connected to", connect_for))?
         .map_err(|reason| {
             let message = format!("{}: the provider can't be reached: {reason}", plan.deployment.id);
             Failure::new(Cause::ProviderUnreachable, message)
-        })?;
-    if let Some(shared) = connection.share() {
-        let now = std::time::Instant::now();
-        worker.pool.borrow_mut().keep(origin, shared, plan.idle_connections, now);
-    }
-    let answer = connection.send(request(plan, &connection)).await.map_err(|error| failed(plan, &error.reason))?;
-    Ok((connection, answer))
+        })
 }
 
 fn request(plan: &Plan<'_>, connection: &Connection) -> Request<Full<Bytes>> {

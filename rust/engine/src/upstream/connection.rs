@@ -81,7 +81,7 @@ impl Connection {
             Self::Http2(sender) => {
                 *request.version_mut() = Version::HTTP_2;
                 request.headers_mut().remove(http::header::HOST);
-                sender.try_send_request(request).await.map_err(|error| SendError::new(&error))
+                Box::pin(sender.try_send_request(request)).await.map_err(|error| SendError::new(&error))
             }
         }
     }
