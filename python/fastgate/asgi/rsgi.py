@@ -125,9 +125,14 @@ class RsgiApplication:
 
 async def relay(door: Door, exchange: Exchange, transport: Transport, body: bytes, state: int) -> int:
     """Send a body that comes in pieces; how it ended, `MORE` if the client left first."""
+    from granian.rsgi import ProtocolClosed  # only granian calls this, and other servers need not load it
+
     while True:
         if body:
-            await transport.send_bytes(body)
+            try:
+                await transport.send_bytes(body)
+            except ProtocolClosed:
+                return MORE
         if state == ENDED:
             return state
         if state != MORE:
