@@ -125,7 +125,8 @@ class RsgiApplication:
 
 async def relay(door: Door, exchange: Exchange, transport: Transport, body: bytes, state: int) -> int:
     """Send a body that comes in pieces; how it ended, `MORE` if the client left first."""
-    from granian.rsgi import ProtocolClosed  # only granian calls this, and other servers need not load it
+    # Only granian calls this, and other servers need not load it. Its stubs forget the documented name.
+    from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
     while True:
         if body:
