@@ -56,6 +56,13 @@ impl Splitter {
 /// The `data` of one event, lines joined by LF; `None` when it has none (a comment, a ping, an empty event).
 #[must_use]
 pub fn event_data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
+    // Nearly every event is one `data: ` line and an empty one; a search is quicker than taking lines apart.
+    if let Some(value) = event.strip_prefix(b"data: ") {
+        let value = value.strip_suffix(b"\n\n").or_else(|| value.strip_suffix(b"\r\n\r\n"));
+        if let Some(value) = value.filter(|value| memchr::memchr2(b'\n', b'\r', value).is_none()) {
+            return Some(Cow::Borrowed(value));
+        }
+    }
     let mut data: Option<Cow<'_, [u8]>> = None;
     for line in lines(event) {
         let Some(rest) = line.strip_prefix(b"data") else { continue };
