@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import pytest
 from tests.transport.conftest import Authority
 from tests.transport.gateway import Gateway, chat_body, provider, split
-from tests.transport.relay import Proxy, Relay
+from tests.transport.relay import CLOSED_WRITERS, Proxy, Relay
 
 from fastgate._core import MockProvider
+
+pytestmark = pytest.mark.filterwarnings(CLOSED_WRITERS)
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import pytest
 from tests.blackbox.waiting import until
 from tests.transport.conftest import Authority
 from tests.transport.gateway import Gateway, chat_body, provider, read_until, split
-from tests.transport.relay import Relay
+from tests.transport.relay import CLOSED_WRITERS, Relay
 
 from fastgate._core import MockProvider
 
 LEAVING_S = 0.1
+pytestmark = pytest.mark.filterwarnings(CLOSED_WRITERS)
 
 
 def trusting(base_url: str, authority: Authority, timeout: str = "{}") -> str:
