@@ -13,8 +13,8 @@ from typing import Self
 
 Address = tuple[str, int]
 
-# A TLS transport of Python 3.11 that was aborted says that it is not closing once it is closed, so its writer takes
-# it for forgotten. For the tests that use a relay; `__exit__` makes it happen inside them.
+# A TLS transport of Python 3.11 that was aborted says that it is not closing once it is closed, so its
+# writer takes it for forgotten. For the tests that use a relay; `__exit__` makes it happen inside them.
 CLOSED_WRITERS = "ignore:(unclosed <StreamWriter|loop is closed):ResourceWarning"
 
 
@@ -73,7 +73,7 @@ class Relay:
         task.add_done_callback(end)
 
     async def _pass_on_until_closed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        with suppress(OSError, asyncio.IncompleteReadError):
             await self._pass_on(reader, writer)
 
     async def opens(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
