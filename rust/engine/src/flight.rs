@@ -65,10 +65,11 @@ impl Flight {
         let patience = Patience::new(started, timeouts, plan.budget_ends);
         let first_content_by = patience.deadline();
         let launched = tokio::time::timeout_at(first_content_by, call(worker, &plan)).await;
-        let (connection, answer) = match launched {
-            Ok(result) => result?,
-            Err(_) => return Err(timed_out(&plan.deployment.id, "sent no answer", started.elapsed())),
-        };
+        let launched = launched.map_err(|_| {
+            let what = format!("sent no answer within {} ms", started.elapsed().as_millis());
+            timed_out(&plan.deployment.id, &what)
+        })?;
+        let (connection, answer) = launched?;
         let (head, body) = answer.into_parts();
         Ok(Self {
             worker: Rc::clone(worker),
@@ -101,9 +102,9 @@ impl Flight {
             }
             Poll::Pending => match self.patience.poll_over(context) {
                 Poll::Pending => Poll::Pending,
-                Poll::Ready(waited) => {
+                Poll::Ready(what) => {
                     self.connection = None;
-                    Poll::Ready(Some(Err(timed_out(&self.deployment, "stopped sending", waited))))
+                    Poll::Ready(Some(Err(timed_out(&self.deployment, &what))))
                 }
             },
         }
@@ -148,7 +149,7 @@ type Answer = http::Response<Incoming>;
 
 async fn call(worker: &Rc<Worker>, plan: &Plan<'_>) -> Result<(Connection, Answer), Failure> {
     let origin = &plan.target.origin;
-    let mut pooled = worker.pool.borrow_mut().take(origin);
+    let mut pooled = worker.pool.borrow_mut().take(origin, std::time::Instant::now());
     loop {
         let is_pooled = pooled.is_some();
         let mut connection = match pooled.take() {
@@ -172,7 +173,10 @@ async fn fresh_connection(plan: &Plan<'_>) -> Result<Connection, Failure> {
     let connect_for = Duration::from_millis(plan.deployment.timeouts.connect_ms);
     tokio::time::timeout(connect_for, connect(&plan.target.origin))
         .await
-        .map_err(|_| timed_out(&plan.deployment.id, "could not be connected to", connect_for))?
+        .map_err(|_| {
+            let what = format!("could not be connected to within {} ms", connect_for.as_millis());
+            timed_out(&plan.deployment.id, &what)
+        })?
         .map_err(|reason| {
             let message = format!("{}: the provider can't be reached: {reason}", plan.deployment.id);
             Failure::new(Cause::ProviderUnreachable, message)
@@ -197,11 +201,12 @@ fn failed(plan: &Plan<'_>, reason: &str) -> Failure {
     )
 }
 
-fn timed_out(deployment: &str, what: &str, waited: Duration) -> Failure {
-    Failure::new(Cause::ProviderTimeout, format!("{deployment}: the provider {what} within {} ms", waited.as_millis()))
+fn timed_out(deployment: &str, what: &str) -> Failure {
+    Failure::new(Cause::ProviderTimeout, format!("{deployment}: the provider {what}"))
 }
 
-/// How long a flight may stay silent. One timer, moved lazily: a chunk only notes the time.
+/// How long a flight may stay silent. One timer, moved lazily: a chunk only notes the time, and the timer moves when it
+/// fires too early. Only the first content can bring the deadline nearer, so that is looked at too.
 struct Patience {
     started: Instant,
     timeouts: Timeouts,
@@ -231,20 +236,33 @@ impl Patience {
         total.min(silence)
     }
 
-    /// Ready with the length of the wait once it is too long.
-    fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<Duration> {
+    /// Ready with what the provider failed to do once the wait is too long.
+    fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<String> {
         loop {
             let deadline = self.deadline();
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            if timer.deadline() > deadline {
+                timer.as_mut().reset(deadline);
+            }
             if timer.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
             let now = Instant::now();
             if now >= deadline {
-                let since = if self.content_seen { self.last_progress } else { self.started };
-                return Poll::Ready(now - since);
+                return Poll::Ready(self.describe(now));
             }
             timer.as_mut().reset(deadline);
+        }
+    }
+
+    fn describe(&self, now: Instant) -> String {
+        let so_far = (now - self.started).as_millis();
+        if so_far >= u128::from(self.timeouts.total_ms) {
+            format!("had not finished its answer after {so_far} ms")
+        } else if self.content_seen {
+            format!("sent nothing for {} ms", (now - self.last_progress).as_millis())
+        } else {
+            format!("sent no content within {so_far} ms")
         }
     }
 }

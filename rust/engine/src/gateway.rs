@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -22,6 +22,8 @@ pub struct Shared {
     draining: AtomicBool,
     /// Client connections open on the native door.
     connections: Mutex<usize>,
+    /// The same by core; cores add to and take from their own.
+    cores: Mutex<Vec<Arc<AtomicUsize>>>,
     all_closed: Condvar,
     counts: Mutex<Vec<Arc<Counts>>>,
     environment: Environment,
@@ -39,6 +41,7 @@ impl Shared {
             listen: Mutex::default(),
             draining: AtomicBool::new(false),
             connections: Mutex::new(0),
+            cores: Mutex::default(),
             all_closed: Condvar::new(),
             counts: Mutex::default(),
             environment,
@@ -93,11 +96,27 @@ impl Shared {
         *self.connections.lock()
     }
 
+    /// Client connections open on the native door, by core.
+    pub fn connections_by_core(&self) -> Vec<usize> {
+        self.cores.lock().iter().map(|core| core.load(Ordering::Relaxed)).collect()
+    }
+
+    /// The native door's cores, each with the connections it counts.
+    pub(crate) fn set_cores(&self, connections: Vec<Arc<AtomicUsize>>) {
+        *self.cores.lock() = connections;
+    }
+
     /// Waits until no client is connected, at the latest until `deadline`. Returns whether none is.
     pub fn wait_for_connections_to_close(&self, deadline: Instant) -> bool {
         let mut connections = self.connections.lock();
         self.all_closed.wait_while_until(&mut connections, |open| *open > 0, deadline);
         *connections == 0
+    }
+
+    /// Work is wanted, at this address.
+    pub(crate) fn start_serving(&self, listen: SocketAddr) {
+        *self.listen.lock() = Some(listen);
+        self.draining.store(false, Ordering::Relaxed);
     }
 
     /// From now on no new work is wanted.

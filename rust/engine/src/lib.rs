@@ -10,6 +10,7 @@ pub mod entry;
 mod exchange;
 mod flight;
 pub mod gateway;
+mod gather;
 pub mod guard;
 mod local;
 pub mod mock;

@@ -21,6 +21,9 @@ pub(crate) fn run_core<F: Future<Output = ()>>(shared: Arc<Shared>, serve: impl 
         tokio::task::spawn_local(sweep(Rc::clone(&worker)));
         serve(worker).await;
     });
+    // A look-up of a name that nobody answers must not hold up the end.
+    drop(local);
+    runtime.shutdown_background();
 }
 
 /// Drops idle connections to providers as they age.

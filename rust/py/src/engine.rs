@@ -17,7 +17,7 @@ use pyo3::types::PyDict;
 #[pyclass(frozen, module = "fastgate._core")]
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
-    door: Mutex<Option<Arc<NativeDoor>>>,
+    door: Mutex<Option<NativeDoor>>,
 }
 
 #[pymethods]
@@ -50,22 +50,26 @@ impl Engine {
             threads,
             tls: tls_certificate.zip(tls_key),
         };
-        let mut door = self.door.lock();
-        if door.is_some() {
-            return Err(PyRuntimeError::new_err("the engine is serving already"));
-        }
-        let started = py
-            .detach(|| NativeDoor::start(Arc::clone(&self.shared), &options))
-            .map_err(|error| PyOSError::new_err(error.to_string()))?;
-        let addresses = (started.listen.to_string(), started.admin.map(|address| address.to_string()));
-        *door = Some(Arc::new(started));
-        Ok(addresses)
+        // The lock is only waited for without the GIL: its holder may need the GIL to go on.
+        py.detach(|| {
+            let mut door = self.door.lock();
+            if door.is_some() {
+                return Err(PyRuntimeError::new_err("the engine is serving already"));
+            }
+            let started = NativeDoor::start(Arc::clone(&self.shared), &options)
+                .map_err(|error| PyOSError::new_err(error.to_string()))?;
+            let addresses = (started.listen.to_string(), started.admin.map(|address| address.to_string()));
+            *door = Some(started);
+            Ok(addresses)
+        })
     }
 
     fn stop(&self, py: Python<'_>, grace_s: f64) -> PyResult<bool> {
         let grace = Duration::try_from_secs_f64(grace_s).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let door = self.door.lock().take();
-        Ok(door.is_none_or(|door| py.detach(|| door.stop(grace))))
+        Ok(py.detach(|| {
+            let door = self.door.lock().take();
+            door.is_none_or(|door| door.stop(grace))
+        }))
     }
 
     fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

@@ -48,7 +48,6 @@ fn answer(worker: &Worker, path: &str) -> Response<ResponseBody> {
 fn metrics(shared: &Shared) -> String {
     let (started, settled) = shared.totals();
     let open = started.saturating_sub(settled.iter().map(|(_, _, count)| count).sum());
-    let connections = shared.connections();
     let mut text = format!(
         "# HELP fastgate_exchanges_started_total Exchanges begun.\n\
          # TYPE fastgate_exchanges_started_total counter\n\
@@ -56,15 +55,19 @@ fn metrics(shared: &Shared) -> String {
          # HELP fastgate_exchanges_in_flight Exchanges begun and not yet settled.\n\
          # TYPE fastgate_exchanges_in_flight gauge\n\
          fastgate_exchanges_in_flight {open}\n\
-         # HELP fastgate_client_connections Open client connections.\n\
-         # TYPE fastgate_client_connections gauge\n\
-         fastgate_client_connections {connections}\n\
          # HELP fastgate_exchanges_settled_total Exchanges settled, by outcome and whose fault it was.\n\
          # TYPE fastgate_exchanges_settled_total counter\n"
     );
     for (outcome, fault, count) in settled {
         // Writing to a string can't fail.
         let _ = writeln!(text, "fastgate_exchanges_settled_total{{outcome=\"{outcome}\",fault=\"{fault}\"}} {count}");
+    }
+    text.push_str(
+        "# HELP fastgate_client_connections Open client connections, by core.\n\
+         # TYPE fastgate_client_connections gauge\n",
+    );
+    for (core, connections) in shared.connections_by_core().into_iter().enumerate() {
+        let _ = writeln!(text, "fastgate_client_connections{{core=\"{core}\"}} {connections}");
     }
     text
 }

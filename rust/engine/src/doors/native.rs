@@ -28,6 +28,7 @@ use super::{admin, tls};
 use crate::body::RequestBody;
 use crate::entry;
 use crate::gateway::{ConnectionCount, Shared};
+use crate::gather::Gather;
 use crate::guard::Peer;
 use crate::local::{LocalExecutor, run_core};
 use crate::worker::Worker;
@@ -61,7 +62,8 @@ enum Phase {
 /// that crosses the closing on the wire would be lost.
 const IDLE_GRACE: Duration = Duration::from_millis(500);
 
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a client gets to begin: with a TLS handshake, or the first bytes of a request.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running native door.
 #[derive(Debug)]
@@ -92,7 +94,7 @@ impl NativeDoor {
         let listen = listener.local_addr()?;
         let admin = admin_listener.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
         let tls = options.tls.as_ref().map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
-        *shared.listen.lock() = Some(listen);
+        shared.start_serving(listen);
         let (phase, phase_seen) = watch::channel(Phase::Serving);
         let (cores, inboxes): (Vec<_>, Vec<_>) = (0..options.threads.max(1))
             .map(|_| {
@@ -101,6 +103,7 @@ impl NativeDoor {
                 (Core { inbox, connections: Arc::clone(&connections) }, (received, connections))
             })
             .unzip();
+        shared.set_cores(cores.iter().map(|core| Arc::clone(&core.connections)).collect());
         let mut accepting = Some(Accepting { listener, admin_listener, cores });
         let mut threads = Vec::new();
         for (index, (inbox, connections)) in inboxes.into_iter().enumerate() {
@@ -282,17 +285,28 @@ impl ServingCore {
         let Ok(address) = stream.peer_addr() else { return };
         let peer = Peer { is_loopback: address.ip().to_canonical().is_loopback() };
         let Some(tls) = &self.tls else {
-            return if speaks_http2(&stream).await {
-                self.serve_http2(stream, peer).await;
-            } else {
-                self.serve_http1(stream, peer).await;
-            };
+            match self.opening(speaks_http2(&stream)).await {
+                Some(true) => self.serve_http2(stream, peer).await,
+                Some(false) => self.serve_http1(Gather(stream), peer).await,
+                None => {}
+            }
+            return;
         };
-        let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await else { return };
+        let Some(stream) = self.opening(tls.accept(stream)).await else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             self.serve_http2(stream, peer).await;
         } else {
             self.serve_http1(stream, peer).await;
+        }
+    }
+
+    /// Waits for how a client begins. `None` for one that fails to, or has not when idle connections are closed.
+    async fn opening<T>(&self, beginning: impl Future<Output = io::Result<T>>) -> Option<T> {
+        let mut phase = self.phase.clone();
+        tokio::select! {
+            biased;
+            begun = tokio::time::timeout(OPENING_TIMEOUT, beginning) => begun.ok()?.ok(),
+            _ = phase.wait_for(|phase| *phase >= Phase::ClosingIdle) => None,
         }
     }
 
@@ -343,7 +357,7 @@ impl ServingCore {
 }
 
 /// Whether a client without TLS begins with HTTP/2's preface ("prior knowledge").
-async fn speaks_http2(stream: &TcpStream) -> bool {
+async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut first = [0; 4];
-    matches!(stream.peek(&mut first).await, Ok(4) if &first == b"PRI ")
+    Ok(stream.peek(&mut first).await? == first.len() && &first == b"PRI ")
 }

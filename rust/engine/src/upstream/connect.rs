@@ -1,16 +1,16 @@
 //! New connections: name, TCP (happy eyeballs), tunnel, TLS, protocol.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
+use http::uri::Authority;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
-use super::{Connection, Origin};
+use super::{Connection, Origin, tunnel};
+use crate::gather::Gather;
 
 /// Opens a connection. Names are looked up on the runtime's blocking threads.
 ///
@@ -21,7 +21,7 @@ pub(crate) async fn connect(origin: &Arc<Origin>) -> Result<Connection, String> 
     // Small frames must not wait for the peer's acknowledgement (Nagle).
     tcp.set_nodelay(true).map_err(|error| format!("TCP_NODELAY: {error}"))?;
     let Some(tls) = &origin.tls else {
-        return Connection::http1(Box::new(tcp)).await;
+        return Connection::http1(Box::new(Gather(tcp))).await;
     };
     let stream = TlsConnector::from(Arc::clone(&tls.config))
         .connect(tls.server_name.clone(), tcp)
@@ -41,13 +41,11 @@ async fn open_tcp(origin: &Origin) -> Result<TcpStream, String> {
         let connected = connector.call(origin.address.clone()).await;
         return connected.map(TokioIo::into_inner).map_err(|error| describe(&error));
     };
-    let mut tunnel = Tunnel::new(proxy.address.clone(), connector);
-    if let Some(authorization) = &proxy.authorization {
-        tunnel = tunnel.with_auth(authorization.clone());
-    }
-    poll_fn(|context| tunnel.poll_ready(context)).await.map_err(|error| format!("proxy: {error}"))?;
-    let connected = tunnel.call(origin.address.clone()).await;
-    connected.map(TokioIo::into_inner).map_err(|error| format!("proxy: {error}"))
+    let connected = connector.call(proxy.address.clone()).await;
+    let mut stream = connected.map(TokioIo::into_inner).map_err(|error| format!("proxy: {}", describe(&error)))?;
+    let destination = origin.address.authority().map(Authority::as_str).unwrap_or_default();
+    tunnel::open(&mut stream, destination, proxy.authorization.as_ref()).await?;
+    Ok(stream)
 }
 
 /// The innermost reason: "Connection refused" says more than "tcp connect error".

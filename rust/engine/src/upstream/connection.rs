@@ -4,6 +4,7 @@
 //! resolves as a consequence of driving the connection is polled with a no-op waker, since the drive itself was woken
 //! by the socket. HTTP/2 connections are shared, so they have a task.
 
+use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -169,8 +170,18 @@ impl Http1 {
 impl SendError {
     fn new(error: &TrySendError<Request<Full<Bytes>>>) -> Self {
         let cause = error.error();
-        let is_connection_closed =
-            error.message().is_some() || cause.is_incomplete_message() || cause.is_canceled() || cause.is_closed();
+        let is_connection_closed = error.message().is_some()
+            || cause.is_incomplete_message()
+            || cause.is_canceled()
+            || cause.is_closed()
+            || is_reset(cause);
         Self { reason: cause.to_string(), is_connection_closed }
     }
+}
+
+/// A request that crosses the provider's closing on the wire is answered with a reset: which of the two is read first
+/// is chance.
+fn is_reset(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|error| matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
 }

@@ -8,6 +8,7 @@ mod connection;
 mod origin;
 mod pool;
 mod tls;
+mod tunnel;
 
 pub(crate) use connect::connect;
 pub(crate) use connection::Connection;

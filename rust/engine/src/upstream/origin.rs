@@ -93,6 +93,9 @@ impl Origin {
             }
             None => environment.proxies.find(&address),
         };
+        if proxy.as_ref().is_some_and(|proxy| proxy.address.scheme_str() != Some("http")) {
+            return Err("proxy, or HTTPS_PROXY: only http:// proxies can be used".into());
+        }
         let via = proxy.as_ref().map(|proxy| proxy.address.to_string()).unwrap_or_default();
         let key = format!("{address} {via} {}", provider.ca_file.as_deref().unwrap_or_default());
         Ok(Arc::new(Self { key, authority: authority.as_str().to_owned(), address, tls, proxy }))

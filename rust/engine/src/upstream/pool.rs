@@ -19,13 +19,14 @@ struct Idle {
 
 impl Pool {
     /// A live connection to the origin, if one is idle (or shareable).
-    pub(crate) fn take(&mut self, origin: &Origin) -> Option<Connection> {
+    pub(crate) fn take(&mut self, origin: &Origin, now: Instant) -> Option<Connection> {
         let idle = self.idle.get_mut(origin.key())?;
         while let Some(mut candidate) = idle.pop() {
             if !candidate.connection.is_usable() {
                 continue;
             }
             if let Some(shared) = candidate.connection.share() {
+                candidate.since = now;
                 idle.push(candidate);
                 return Some(shared);
             }
