@@ -89,7 +89,8 @@ mod tests {
             context: &mut Context<'_>,
             slices: &[IoSlice<'_>],
         ) -> Poll<io::Result<usize>> {
-            let written = self.as_mut().poll_write(context, &slices.concat());
+            let written =
+                self.as_mut().poll_write(context, &slices.iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>());
             self.slices.pop();
             self.slices.push(slices.len());
             written
