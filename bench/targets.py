@@ -119,6 +119,7 @@ def _uvicorn(site: Site) -> Launch:
         str(port),
     ]
     argv += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+    argv += ["--no-proxy-headers", "--ws", "none"]
     argv += ["--workers", str(site.options.workers)] if site.options.workers > 1 else []
     return _one_port(argv, port, {"FASTGATE_CONFIG": str(config)})
 

@@ -1,7 +1,8 @@
 //! Events on their way to a thread that runs an event loop of its own: a list, and a pipe the loop can watch.
 //!
-//! One byte is in the pipe for as long as the list holds anything, so a batch costs one wake-up however many events
-//! it has, and neither side ever finds the pipe full or empty when it touches it.
+//! Posting does not wake the loop; [`Mailbox::ring`] does, once its caller has posted what it had at hand. One byte is
+//! in the pipe from then until the events are taken, so a batch costs one wake-up however many events it has, and
+//! neither side ever finds the pipe full or empty when it touches it.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 
@@ -92,6 +93,8 @@ pub struct Mailbox {
 #[derive(Debug)]
 struct List {
     events: Vec<Event>,
+    /// The byte is in the pipe.
+    has_rung: bool,
     /// Grows by one whenever the events are taken; places of earlier rounds are void.
     round: u64,
 }
@@ -103,7 +106,7 @@ impl Mailbox {
     /// No descriptors are left.
     pub fn new() -> io::Result<Self> {
         let (ear, bell) = io::pipe()?;
-        Ok(Self { list: Mutex::new(List { events: Vec::new(), round: 1 }), bell, ear })
+        Ok(Self { list: Mutex::new(List { events: Vec::new(), has_rung: false, round: 1 }), bell, ear })
     }
 
     /// The descriptor that is readable while there are events.
@@ -122,10 +125,15 @@ impl Mailbox {
         }
         *place = Place { round: list.round, index: list.events.len() };
         list.events.push(event);
-        let is_first = list.events.len() == 1;
-        drop(list);
-        if is_first {
-            // Fails only once the reading end is gone, and with it everybody who could care.
+    }
+
+    /// Wakes the loop if there is something it has not been woken for.
+    pub fn ring(&self) {
+        let mut list = self.list.lock();
+        if !list.events.is_empty() && !list.has_rung {
+            list.has_rung = true;
+            // Fails only once the reading end is gone, and with it everybody who could care. The byte goes in under
+            // the lock, so that whoever sees `has_rung` finds it there.
             let _ = (&self.bell).write_all(&[1]);
         }
     }
@@ -135,9 +143,7 @@ impl Mailbox {
         let mut list = self.list.lock();
         list.round += 1;
         std::mem::swap(&mut list.events, taken);
-        drop(list);
-        if !taken.is_empty() {
-            // The byte is there, or its writer is between `push` and `write_all`: this waits for microseconds at most.
+        if std::mem::take(&mut list.has_rung) {
             let _ = (&self.ear).read_exact(&mut [0]);
         }
     }
@@ -178,11 +184,17 @@ mod tests {
         for exchange in 0..100 {
             mailbox.post(&mut Place::default(), event(exchange, "x", State::Ended));
         }
+        assert_eq!(rings(&mailbox), 0);
+        mailbox.ring();
+        mailbox.ring();
         assert_eq!(rings(&mailbox), 1);
         let taken = take(&mailbox);
         assert_eq!(taken.iter().map(|event| event.0).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
         assert_eq!(rings(&mailbox), 0);
+        mailbox.ring();
+        assert_eq!(rings(&mailbox), 0);
         mailbox.post(&mut Place::default(), event(100, "x", State::Ended));
+        mailbox.ring();
         assert_eq!(rings(&mailbox), 1);
     }
 
@@ -209,6 +221,7 @@ mod tests {
                 scope.spawn(move || {
                     for exchange in 0..5000 {
                         mailbox.post(&mut Place::default(), event(thread * 5000 + exchange, "x", State::Ended));
+                        mailbox.ring();
                     }
                 });
             }

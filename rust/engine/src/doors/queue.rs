@@ -18,7 +18,7 @@ use bytes::Bytes;
 use fastgate_core::failure::{Cause, Failure};
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use super::mailbox::{Chunks, Event, Mailbox, Place, State};
@@ -143,6 +143,7 @@ impl QueueDoor {
             // A thread that panicked has already been counted by the exchanges it dropped.
             let _ = thread.join();
         }
+        self.mailbox.ring();
     }
 
     fn send(&self, exchange: u64, message: Message) -> bool {
@@ -197,6 +198,7 @@ pub fn read_request<'a>(
 struct Core {
     worker: Rc<Worker>,
     mailbox: Arc<Mailbox>,
+    posted: Notify,
     running: RefCell<HashMap<u64, Running>>,
 }
 
@@ -208,10 +210,11 @@ struct Running {
 
 impl Core {
     fn new(worker: Rc<Worker>, mailbox: Arc<Mailbox>) -> Rc<Self> {
-        Rc::new(Self { worker, mailbox, running: RefCell::default() })
+        Rc::new(Self { worker, mailbox, posted: Notify::new(), running: RefCell::default() })
     }
 
     async fn serve(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Message>) {
+        tokio::task::spawn_local(Rc::clone(&self).ring());
         let mut messages = Vec::with_capacity(BATCH);
         while inbox.recv_many(&mut messages, BATCH).await > 0 {
             for message in messages.drain(..) {
@@ -231,6 +234,15 @@ impl Core {
                     Message::Stop => return,
                 }
             }
+        }
+    }
+
+    /// Wakes the loop after everything that is ready now has been polled: the answers that came in one read of the
+    /// sockets cost one wake-up.
+    async fn ring(self: Rc<Self>) {
+        loop {
+            self.posted.notified().await;
+            self.mailbox.ring();
         }
     }
 
@@ -311,6 +323,7 @@ impl Delivery {
     fn post(&mut self, head: Option<(http::StatusCode, http::HeaderMap)>, body: Chunks, state: State) {
         self.is_over = state != State::More;
         self.core.mailbox.post(&mut self.place, Event { exchange: self.id, head, body, state });
+        self.core.posted.notify_one();
     }
 }
 
