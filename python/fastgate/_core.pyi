@@ -76,7 +76,7 @@ class Bridge:
         client: str | None,
         authority: str | None = None,
     ) -> int:
-        """Begin an exchange; its id.
+        """Take an exchange, to begin at the next `flush`; its id.
 
         Args:
             path: Percent-encoded bytes, or decoded text.
@@ -93,6 +93,9 @@ class Bridge:
         Status is 0 and headers None but in an exchange's first event. State: 0 ended, 1 more follows,
         2 broken.
         """
+
+    def flush(self) -> None:
+        """Begin what was submitted; wakes an engine thread once for all of it."""
 
     def acknowledge(self, exchange: int, length: int) -> None:
         """`length` bytes more have been taken; a stream stops 256 KiB ahead."""

@@ -57,7 +57,9 @@ class Doors:
             for other in [other for other in self._doors if other.is_closed()]:
                 self._doors.pop(other).bridge.close()
             engine = self._engine or self._start()
-            door = self._doors[loop] = Door(loop, Bridge(engine, text_headers=self._text_headers))
+            bridge = Bridge(engine, text_headers=self._text_headers)
+            # Text headers mean RSGI, and so granian.
+            door = self._doors[loop] = Door(loop, bridge, joins_submissions=self._text_headers)
             return door
 
     def _start(self) -> Engine:

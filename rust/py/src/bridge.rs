@@ -71,6 +71,10 @@ impl Bridge {
         Ok(events)
     }
 
+    fn flush(&self) {
+        self.door.flush();
+    }
+
     fn acknowledge(&self, exchange: u64, length: usize) {
         self.door.acknowledge(exchange, length);
     }

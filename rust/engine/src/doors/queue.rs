@@ -56,6 +56,8 @@ pub struct QueueDoor {
     shared: Arc<Shared>,
     cores: Vec<mpsc::UnboundedSender<Message>>,
     next: AtomicU64,
+    /// Submitted and not yet handed over.
+    waiting: Mutex<Vec<Job>>,
     open: Arc<AtomicUsize>,
     exchanges_max: usize,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -99,14 +101,15 @@ impl QueueDoor {
             shared: Arc::clone(shared),
             cores,
             next: AtomicU64::new(0),
+            waiting: Mutex::default(),
             open: Arc::default(),
             exchanges_max: options.exchanges_max,
             threads: Mutex::new(threads),
         })
     }
 
-    /// Hands a request over and returns the exchange's id. A request that could not be read is answered with its
-    /// failure. `None` once the door is closed.
+    /// Takes a request, hands it over at the next [`Self::flush`], and returns the exchange's id. A request that could
+    /// not be read is answered with its failure. `None` once the door is closed.
     pub fn submit(&self, request: Result<Request<RequestBody>, Failure>, peer: Peer) -> Option<u64> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let open = OpenCount::new(&self.open);
@@ -116,11 +119,23 @@ impl QueueDoor {
         } else {
             request
         };
-        self.send(id, Message::Begin(Job { id, request, peer, open })).then_some(id)
+        if self.cores.iter().any(mpsc::UnboundedSender::is_closed) {
+            return None;
+        }
+        self.waiting.lock().push(Job { id, request, peer, open });
+        Some(id)
+    }
+
+    /// Hands over what was submitted: an engine thread is woken once for all of it.
+    pub fn flush(&self) {
+        for job in std::mem::take(&mut *self.waiting.lock()) {
+            self.send(job.id, Message::Begin(job));
+        }
     }
 
     /// Ends an exchange whose client has left. Nothing happens if it is over.
     pub fn cancel(&self, exchange: u64) {
+        self.flush();
         self.send(exchange, Message::Cancel(exchange));
     }
 
@@ -136,6 +151,7 @@ impl QueueDoor {
 
     /// Drops every exchange that is not over and ends the threads.
     pub fn close(&self) {
+        self.flush();
         for core in &self.cores {
             let _ = core.send(Message::Stop);
         }
@@ -146,9 +162,10 @@ impl QueueDoor {
         self.mailbox.ring();
     }
 
-    fn send(&self, exchange: u64, message: Message) -> bool {
+    fn send(&self, exchange: u64, message: Message) {
         let core = usize::try_from(exchange).unwrap_or(0) % self.cores.len();
-        self.cores[core].send(message).is_ok()
+        // Fails only once the door is closed, when nobody waits any more.
+        let _ = self.cores[core].send(message);
     }
 }
 
