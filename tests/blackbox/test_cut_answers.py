@@ -128,7 +128,9 @@ def test_a_broken_json_answer_is_a_gateway_error(
     assert answer.error()["type"] == "server_error"
 
 
-def test_after_a_broken_answer_the_next_one_is_whole(gateway: Gateway, upstream: Upstream) -> None:
+def test_after_a_broken_answer_the_next_one_is_whole(door: str, start: Start, upstream: Upstream) -> None:
+    # A gateway of its own: a connection kept from an earlier test would be replaced silently.
+    gateway = start(door, configuration.open_provider(upstream.base_url))
     upstream.script({"reset": "before_headers"}, {"cut": "bytes:9"}, {"garbage": "not_http"}, content="well")
     assert [gateway.chat(chat_body()).status for _ in range(5)] == [502, 502, 502, 200, 200]
 

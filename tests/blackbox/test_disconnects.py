@@ -54,9 +54,11 @@ def test_the_provider_sees_the_client_leave(
 
 def test_the_gateway_serves_on(gateway: Gateway, upstream: Upstream) -> None:
     upstream.script({"stall": "before_headers", "stall_ms": 20_000, "times": 30})
-    for _ in range(30):
-        gateway.send_chat(chat_body()).close()
-    # Some may have left before their request went up; what is up must go.
+    for count in range(1, 31):
+        client = gateway.send_chat(chat_body())
+        # One that leaves before its request is up could be seen by a later test.
+        assert upstream.mock.wait(requests=count)
+        client.close()
     until(lambda: upstream.mock.counts()["in_flight"] == 0, "nothing is left upstream")
     upstream.script()
     assert gateway.chat(chat_body()).status == 200

@@ -24,14 +24,22 @@ const NEVER: Duration = Duration::from_secs(30 * 86_400);
 pub(super) async fn carry_out(program: &Program, stream: &mut TcpStream, early: &mut BytesMut) -> Outcome {
     // A comment before the head would be no comment.
     let mut ping = None;
+    let mut due = Instant::now();
     for action in &program.actions {
         let carried_out = match action {
             Action::Write(bytes) => {
                 ping = program.ping.as_ref();
                 stream.write_all(bytes).await.is_ok()
             }
-            Action::Wait(wait) => stays(stream, early, *wait, ping).await,
-            Action::Stall(wait) => stays(stream, early, wait.unwrap_or(NEVER), ping).await,
+            Action::Wait(wait) => {
+                // On a schedule: timers are a little late each, and a stream of a thousand gaps must not add that up.
+                due = (due + (*wait).min(NEVER)).max(Instant::now());
+                stays(stream, early, due, ping).await
+            }
+            Action::Stall(wait) => {
+                due = Instant::now() + wait.unwrap_or(NEVER).min(NEVER);
+                stays(stream, early, due, ping).await
+            }
             Action::Reset => {
                 let _ = socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
                 return Outcome::Reset;
@@ -45,9 +53,8 @@ pub(super) async fn carry_out(program: &Program, stream: &mut TcpStream, early: 
     Outcome::Answered
 }
 
-/// Waits; false as soon as the client has closed or reset its side.
-async fn stays(stream: &mut TcpStream, early: &mut BytesMut, wait: Duration, ping: Option<&(Duration, Bytes)>) -> bool {
-    let end = Instant::now() + wait.min(NEVER);
+/// Waits until `end`; false as soon as the client has closed or reset its side.
+async fn stays(stream: &mut TcpStream, early: &mut BytesMut, end: Instant, ping: Option<&(Duration, Bytes)>) -> bool {
     let mut next = ping.map(|(gap, _)| Instant::now() + *gap);
     loop {
         let turn = next.map_or(end, |next| next.min(end));
