@@ -57,7 +57,7 @@ def test_the_gateway_serves_on(gateway: Gateway, upstream: Upstream) -> None:
     for count in range(1, 31):
         client = gateway.send_chat(chat_body())
         # One that leaves before its request is up could be seen by a later test.
-        assert upstream.mock.wait(requests=count)
+        assert upstream.mock.wait(requests=count, in_flight=count)
         client.close()
     until(lambda: upstream.mock.counts()["in_flight"] == 0, "nothing is left upstream")
     upstream.script()
