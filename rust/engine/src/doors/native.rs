@@ -79,7 +79,7 @@ pub struct NativeDoor {
 
 /// A core as the accepting one sees it.
 struct Core {
-    inbox: mpsc::UnboundedSender<std::net::TcpStream>,
+    inbox: mpsc::UnboundedSender<Handed>,
     connections: Arc<AtomicUsize>,
 }
 
@@ -146,6 +146,9 @@ fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
+/// A connection on its way to its core. It counts as open already, so that a stop waits for it.
+type Handed = (std::net::TcpStream, ConnectionCount);
+
 struct Accepting {
     listener: std::net::TcpListener,
     admin_listener: Option<std::net::TcpListener>,
@@ -157,7 +160,7 @@ struct Seat {
     phase: watch::Receiver<Phase>,
     tls: Option<TlsAcceptor>,
     connections: Arc<AtomicUsize>,
-    inbox: mpsc::UnboundedReceiver<std::net::TcpStream>,
+    inbox: mpsc::UnboundedReceiver<Handed>,
     accepting: Option<Accepting>,
 }
 
@@ -174,9 +177,9 @@ impl Seat {
         }
         loop {
             tokio::select! {
-                Some(stream) = self.inbox.recv() => {
+                Some((stream, count)) = self.inbox.recv() => {
                     if let Ok(stream) = TcpStream::from_std(stream) {
-                        core.spawn(stream);
+                        core.spawn(stream, count);
                     }
                 }
                 _ = self.phase.wait_for(|phase| *phase >= Phase::Aborting) => return,
@@ -196,20 +199,21 @@ impl Accepting {
         let own = Rc::clone(core);
         let cores = self.cores;
         tokio::task::spawn_local(accept(self.listener, core.phase.clone(), Phase::Draining, move |stream| {
+            let count = ConnectionCount::new(&own.worker.shared);
             let fewest = cores.iter().min_by_key(|core| core.connections.load(Ordering::Relaxed));
             match fewest {
                 Some(other) if !Arc::ptr_eq(&other.connections, &own.connections) => {
                     // Counted here, so that a burst spreads before the other core has woken up.
                     if let Ok(stream) = stream.into_std() {
                         other.connections.fetch_add(1, Ordering::Relaxed);
-                        if other.inbox.send(stream).is_err() {
+                        if other.inbox.send((stream, count)).is_err() {
                             other.connections.fetch_sub(1, Ordering::Relaxed);
                         }
                     }
                 }
                 _ => {
                     own.connections.fetch_add(1, Ordering::Relaxed);
-                    own.spawn(stream);
+                    own.spawn(stream, count);
                 }
             }
         }));
@@ -236,13 +240,15 @@ async fn accept(
             }
         }
     }
-    std::future::poll_fn(|context| {
-        while let std::task::Poll::Ready(Ok((stream, _))) = listener.poll_accept(context) {
+    // Straight from the kernel: the runtime would only know of those that came before its last look.
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, _)) = listener.accept() {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
             hand_over(stream);
         }
-        std::task::Poll::Ready(())
-    })
-    .await;
+    }
 }
 
 /// What the connections of one core share.
@@ -263,8 +269,8 @@ impl Drop for CoreCount {
 }
 
 impl ServingCore {
-    fn spawn(self: &Rc<Self>, stream: TcpStream) {
-        let counted = (CoreCount(Arc::clone(&self.connections)), ConnectionCount::new(&self.worker.shared));
+    fn spawn(self: &Rc<Self>, stream: TcpStream, count: ConnectionCount) {
+        let counted = (CoreCount(Arc::clone(&self.connections)), count);
         let core = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let mut phase = core.phase.clone();
