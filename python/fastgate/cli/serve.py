@@ -35,11 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     file = locate(arguments.config, os.environ)
     if arguments.door == "asgi":
-        from fastgate.asgi.server import (  # type: ignore[import-not-found,unused-ignore]
-            serve_granian,
-        )
+        from fastgate.asgi.server import serve_granian
 
-        return int(serve_granian(file, listen=arguments.listen))
+        return serve_granian(file, listen=arguments.listen)
     return serve(ControlPlane(file, os.environ, listen=arguments.listen))
 
 

@@ -3,11 +3,12 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use fastgate_core::failure::{Cause, Failure};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::joined::Joined;
 use crate::relay::Relay;
 
 /// A request's body: still on its way (native door) or already read (ASGI door).
@@ -35,30 +36,16 @@ impl RequestBody {
         if announced > limit_bytes as u64 {
             return Err(too_large(limit_bytes));
         }
-        let mut first = Bytes::new();
-        let mut rest = BytesMut::new();
+        let mut joined = Joined::default();
         while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {
             let frame = frame.map_err(|_| Failure::invalid_request("the request body broke off", None))?;
             let Ok(data) = frame.into_data() else { continue };
-            if first.len() + rest.len() + data.len() > limit_bytes {
+            if joined.len() + data.len() > limit_bytes {
                 return Err(too_large(limit_bytes));
             }
-            if first.is_empty() {
-                first = data;
-                continue;
-            }
-            if rest.is_empty() {
-                rest.reserve(first.len() + usize::try_from(incoming.size_hint().lower()).unwrap_or(0) + data.len());
-            }
-            rest.extend_from_slice(&data);
+            joined.push(data);
         }
-        if rest.is_empty() {
-            return Ok(first);
-        }
-        let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-        whole.extend_from_slice(&first);
-        whole.extend_from_slice(&rest);
-        Ok(whole.freeze())
+        Ok(joined.take().unwrap_or_default())
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::tables::{Deployment, Timeouts};
 use http::{Request, response};
@@ -18,6 +18,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use crate::joined::Joined;
 use crate::snapshot::{Head, Target};
 use crate::upstream::{Connection, Origin, connect};
 use crate::worker::Worker;
@@ -117,23 +118,14 @@ impl Flight {
 
     /// Reads up to `limit_bytes` of the body. The flag tells whether that was all of it.
     pub(crate) async fn read(&mut self, limit_bytes: usize) -> Result<(Bytes, bool), Failure> {
-        let mut first = Bytes::new();
-        let mut joined = BytesMut::new();
+        let mut joined = Joined::default();
         while let Some(chunk) = std::future::poll_fn(|context| self.poll_chunk(context)).await {
-            let chunk = chunk?;
-            if first.is_empty() && joined.is_empty() {
-                first = chunk;
-            } else {
-                if joined.is_empty() {
-                    joined.extend_from_slice(&first);
-                }
-                joined.extend_from_slice(&chunk);
-            }
-            if first.len().max(joined.len()) > limit_bytes {
-                return Ok((if joined.is_empty() { first } else { joined.freeze() }, false));
+            joined.push(chunk?);
+            if joined.len() > limit_bytes {
+                return Ok((joined.take().unwrap_or_default(), false));
             }
         }
-        Ok((if joined.is_empty() { first } else { joined.freeze() }, true))
+        Ok((joined.take().unwrap_or_default(), true))
     }
 
     /// The body has ended properly: the connection may serve another exchange.

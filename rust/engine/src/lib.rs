@@ -12,6 +12,7 @@ mod flight;
 pub mod gateway;
 mod gather;
 pub mod guard;
+mod joined;
 mod local;
 pub mod mock;
 mod relay;

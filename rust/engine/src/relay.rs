@@ -15,6 +15,7 @@ use fastgate_core::sse::{Splitter, event_data};
 
 use crate::body::BrokenOff;
 use crate::flight::Flight;
+use crate::joined::Joined;
 use crate::settlement::{Outcome, Settlement};
 use crate::snapshot::Secrets;
 use crate::worker::RequestId;
@@ -210,39 +211,6 @@ impl Events {
 
 fn cut() -> Failure {
     Failure::new(Cause::StreamCut, "the provider ended the stream before the answer was complete")
-}
-
-/// Pieces joined without copying the first.
-#[derive(Default)]
-struct Joined {
-    first: Bytes,
-    rest: BytesMut,
-}
-
-impl Joined {
-    fn len(&self) -> usize {
-        self.first.len() + self.rest.len()
-    }
-
-    fn push(&mut self, piece: Bytes) {
-        if self.first.is_empty() {
-            self.first = piece;
-        } else {
-            self.rest.extend_from_slice(&piece);
-        }
-    }
-
-    fn take(&mut self) -> Option<Bytes> {
-        if self.rest.is_empty() {
-            let first = std::mem::take(&mut self.first);
-            return (!first.is_empty()).then_some(first);
-        }
-        let mut whole = BytesMut::with_capacity(self.len());
-        whole.extend_from_slice(&self.first);
-        whole.extend_from_slice(&self.rest);
-        *self = Self::default();
-        Some(whole.freeze())
-    }
 }
 
 #[cfg(test)]

@@ -143,9 +143,7 @@ impl Http1 {
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, SendError> {
         let mut answer = pin!(self.sender.try_send_request(request));
         std::future::poll_fn(|context| {
-            if !self.is_closed && Pin::new(&mut self.driver).poll(context).is_ready() {
-                self.is_closed = true;
-            }
+            self.drive(context);
             answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         })
         .await
