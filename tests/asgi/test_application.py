@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -194,6 +196,43 @@ def test_starts_with_the_first_request(tmp_path: Path, provider: MockProvider, r
         await app._doors.close()
 
     run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="thread scheduling is Linux's")
+def test_the_engine_interrupts_nobody_and_the_loop_only_while_it_is_ours(
+    tmp_path: Path, provider: MockProvider, run: Run
+) -> None:
+    file = write_config(tmp_path, provider.address)
+
+    def policies(threads: set[int]) -> set[int]:
+        return {os.sched_getscheduler(thread) for thread in threads}
+
+    async def main() -> None:
+        before = all_threads()
+        mounted = create_app(file)
+        await Client().call(mounted)
+        engine = {thread for thread in all_threads() - before if name(thread).startswith("fastgate-q")}
+        assert (policies(engine), policies({0})) == ({os.SCHED_BATCH}, {os.SCHED_OTHER})
+        # Not started by a lifespan, so nobody else closes it.
+        await close(mounted)
+        async with Lifespan(create_app(file)):
+            assert policies({0}) == {os.SCHED_BATCH}
+        assert policies({0}) == {os.SCHED_OTHER}
+
+    run(main())
+
+
+def all_threads() -> set[int]:
+    return {int(thread) for thread in os.listdir("/proc/self/task")}
+
+
+def name(thread: int) -> str:
+    return Path(f"/proc/self/task/{thread}/comm").read_text()
+
+
+async def close(app: Any) -> None:
+    async with Lifespan(app):
+        pass
 
 
 def test_a_wrong_configuration_fails_the_start(tmp_path: Path, run: Run) -> None:

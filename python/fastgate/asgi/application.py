@@ -6,6 +6,7 @@ client's connection.
 
 from fastgate.asgi.door import ENDED, MORE, AnswerBroken, Door, Exchange
 from fastgate.asgi.doors import Doors
+from fastgate.asgi.scheduling import interrupting_nobody
 from fastgate.asgi.types import Message, Receive, Scope, Send
 from fastgate.errors import FastgateError
 
@@ -69,7 +70,9 @@ class Application:
             await receive()
             await send({"type": "websocket.close", "code": UNSUPPORTED_DATA, "reason": "HTTP only"})
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            # The loop's thread belongs to this application alone: to one that is mounted no lifespan comes.
+            with interrupting_nobody():
+                await self._live(receive, send)
         else:
             raise RuntimeError(f"no such ASGI scope is served: {scope['type']}")
 

@@ -15,6 +15,7 @@ from typing import cast
 
 from fastgate._core import Bridge, Engine
 from fastgate.asgi.door import Door
+from fastgate.asgi.scheduling import interrupting_nobody
 from fastgate.config import locate
 from fastgate.control import ControlPlane
 from fastgate.errors import StateInUse
@@ -57,7 +58,8 @@ class Doors:
             for other in [other for other in self._doors if other.is_closed()]:
                 self._doors.pop(other).bridge.close()
             engine = self._engine or self._start()
-            bridge = Bridge(engine, text_headers=self._text_headers)
+            with interrupting_nobody():
+                bridge = Bridge(engine, text_headers=self._text_headers)
             # Text headers mean RSGI, and so granian.
             door = self._doors[loop] = Door(loop, bridge, joins_submissions=self._text_headers)
             return door

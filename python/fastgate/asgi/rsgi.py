@@ -11,6 +11,7 @@ from typing import Protocol
 
 from fastgate.asgi.door import ENDED, MORE, AnswerBroken, Door, Event, Exchange
 from fastgate.asgi.doors import Doors
+from fastgate.asgi.scheduling import interrupt_nobody
 
 NOT_IMPLEMENTED = 501
 COLLECTED_BYTES = 64 * 1024 * 1024
@@ -71,6 +72,7 @@ class RsgiApplication:
         async def start() -> None:
             self._doors.current()
 
+        interrupt_nobody()
         loop.run_until_complete(start())
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
