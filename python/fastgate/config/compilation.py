@@ -91,6 +91,7 @@ def _provider(name: str, provider: Provider, config: Config, mock_address: str |
             {"secret": credential.key.reveal(), "weight": credential.weight}
             for credential in provider.api_key
         ],
+        "stream_usage": provider.stream_usage,
         "headers": [[header.lower(), value.reveal()] for header, value in provider.headers.items()],
         "proxy": provider.proxy.rstrip("/") if provider.proxy else None,
         "ca_file": config.resolve(provider.ca_file) if provider.ca_file else None,

@@ -121,6 +121,13 @@ class Provider(_Table, frozen=True, kw_only=True):
     headers: Annotated[dict[str, Secret], Meta(description="Further headers sent to the provider.")] = field(
         default_factory=dict
     )
+    stream_usage: Annotated[
+        bool,
+        Meta(
+            description="It takes `stream_options.include_usage`, which is asked for even where the client "
+            "does not. Known vendors have theirs."
+        ),
+    ] = True
     proxy: Annotated[
         str | None,
         Meta(description="`http://host:port` of a CONNECT proxy, in place of `HTTPS_PROXY`."),

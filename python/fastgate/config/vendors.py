@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,7 @@ class Vendor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     environment: str
     prefixes: tuple[str, ...]
     base_url_environment: str | None = None
+    stream_usage: bool = True
 
     def base_url_in(self, environment: Mapping[str, str]) -> str:
         """The vendor's base URL, or what the variable its own SDK reads puts in its place."""
@@ -31,7 +33,7 @@ def vendors() -> dict[str, Vendor]:
     return msgspec.convert(values, dict[str, Vendor])
 
 
-def from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Settings of the providers whose key, or replaced base URL, is in the environment."""
     found = {}
     for name, vendor in vendors().items():
@@ -41,9 +43,11 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, str]
     return found
 
 
-def settings_of(vendor: Vendor, environment: Mapping[str, str]) -> dict[str, str]:
+def settings_of(vendor: Vendor, environment: Mapping[str, str]) -> dict[str, Any]:
     """What `[providers.<vendor>]` means when it says nothing more."""
-    settings = {"dialect": "openai", "base_url": vendor.base_url_in(environment)}
+    settings: dict[str, Any] = {"dialect": "openai", "base_url": vendor.base_url_in(environment)}
+    if not vendor.stream_usage:
+        settings["stream_usage"] = False
     if key := environment.get(vendor.environment):
         settings["api_key"] = key
     return settings

@@ -72,6 +72,20 @@ impl<'text> Object<'text> {
         Ok(Self { text, fields })
     }
 
+    /// Whether the object has no members.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Offset of the first member, or of the closing brace.
+    #[must_use]
+    pub fn first_member(&self) -> usize {
+        let brace = self.text.iter().position(|byte| *byte == b'{').map_or(0, |brace| brace + 1);
+        let space = self.text[brace..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        brace + space
+    }
+
     /// The value of a top-level field.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value<'text>> {
@@ -80,7 +94,14 @@ impl<'text> Object<'text> {
     }
 }
 
-impl Value<'_> {
+impl<'text> Value<'text> {
+    /// The members of an object value, offsets from its start; `None` for other kinds.
+    #[must_use]
+    pub fn as_object(&self) -> Option<Object<'text>> {
+        // Read once already, and so not nested deeper than was allowed then.
+        Object::read(self.raw, usize::MAX).ok()
+    }
+
     /// The text of a string value, escapes resolved; `None` for other kinds and for lone surrogates.
     #[must_use]
     pub fn as_text(&self) -> Option<String> {

@@ -11,3 +11,4 @@ pub mod keys;
 pub mod routing;
 pub mod sse;
 pub mod tables;
+pub mod usage;

@@ -81,8 +81,8 @@ mod tests {
     fn tables() -> Tables {
         Tables::from_json(
             br#"{"providers":[
-                {"id":"openai","dialect":"openai","base_url":"http://a","credentials":[],"headers":[],"proxy":null,"ca_file":null},
-                {"id":"groq","dialect":"openai","base_url":"http://b","credentials":[],"headers":[],"proxy":null,"ca_file":null}],
+                {"id":"openai","dialect":"openai","base_url":"http://a","credentials":[],"stream_usage":true,"headers":[],"proxy":null,"ca_file":null},
+                {"id":"groq","dialect":"openai","base_url":"http://b","credentials":[],"stream_usage":true,"headers":[],"proxy":null,"ca_file":null}],
               "deployments":[
                 {"id":"d0","provider":0,"model":"gpt-4o","region":"eu","timeouts":{"connect_ms":1,"first_content_ms":1,"gap_ms":1,"total_ms":1}},
                 {"id":"groq","provider":1,"model":null,"region":null,"timeouts":{"connect_ms":1,"first_content_ms":1,"gap_ms":1,"total_ms":1}}],

@@ -42,6 +42,8 @@ pub struct Provider {
     pub base_url: String,
     /// Keys of the account with their weights; empty when the provider needs none.
     pub credentials: Vec<Credential>,
+    /// It takes `stream_options.include_usage`.
+    pub stream_usage: bool,
     /// Extra request headers, lower-case names.
     pub headers: Vec<(String, String)>,
     /// `http://host:port` of a CONNECT proxy, in place of the environment's.
@@ -164,6 +166,14 @@ pub struct Key {
     pub models: Option<Vec<String>>,
     /// Refused from this moment on.
     pub expires_unix_s: Option<i64>,
+}
+
+impl Key {
+    /// Names the key in records: the first 12 hex digits of its digest.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.digest.get(..12).unwrap_or(&self.digest)
+    }
 }
 
 /// Who may speak to the gateway at all.

@@ -1,16 +1,15 @@
 //! What goes back to the client: which answers of a provider are passed on, with which headers, and refusals.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use fastgate_core::dialects::openai_chat;
 use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::usage::Usage;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::body::ResponseBody;
 use crate::flight::Flight;
+use crate::record::Record;
 use crate::relay::{Events, Relay};
 use crate::settlement::{Outcome, Settlement};
 use crate::worker::RequestId;
@@ -47,21 +46,25 @@ const ATTEMPTS: HeaderName = HeaderName::from_static("x-fastgate-attempts");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-fastgate-overhead-us");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// Decides whether a provider's answer may be passed on.
+/// Decides whether a provider's answer may be passed on, and reads its token counts.
 ///
 /// # Errors
 /// [`Cause::ProviderRefusedCredentials`] for 401 and 407, which would tell the client that *its* key is wrong, and
 /// often quote the gateway's. [`Cause::ProviderFailed`] for redirects, which are never followed, for a success that
 /// is no whole JSON object, and for an error too large to be read through (`is_whole` is false).
-pub(crate) fn judge(head: &response::Parts, body: &Bytes, is_whole: bool, deployment: &str) -> Result<(), Failure> {
+pub(crate) fn judge(
+    head: &response::Parts,
+    body: &Bytes,
+    is_whole: bool,
+    deployment: &str,
+) -> Result<Option<Usage>, Failure> {
     let status = head.status.as_u16();
     let failure = |cause, message| Err(Failure { provider_code: error_code(body), ..Failure::new(cause, message) });
     match status {
-        200..=299 if is_object(body, is_whole) => Ok(()),
-        200..=299 => {
+        200..=299 => read_success(body, is_whole).ok_or_else(|| {
             let message = format!("{deployment}: the provider answered {status} without a whole JSON object");
-            Err(Failure::new(Cause::ProviderFailed, message))
-        }
+            Failure::new(Cause::ProviderFailed, message)
+        }),
         300..=399 => {
             let message =
                 format!("{deployment}: the provider answered with a redirect ({status}), which is not followed");
@@ -75,13 +78,18 @@ pub(crate) fn judge(head: &response::Parts, body: &Bytes, is_whole: bool, deploy
             let message = format!("{deployment}: the provider's error ({status}) is larger than what is passed on");
             Err(Failure::new(Cause::ProviderFailed, message))
         }
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 
-fn is_object(body: &[u8], is_whole: bool) -> bool {
+/// The token counts of a successful answer, as far as it is at hand; `None` if it is no JSON object.
+fn read_success(body: &[u8], is_whole: bool) -> Option<Option<Usage>> {
     let is_begun = body.trim_ascii_start().first() == Some(&b'{');
-    is_begun && (!is_whole || serde_json::from_slice::<IgnoredAny>(body).is_ok())
+    match (is_begun, is_whole) {
+        (true, true) => openai_chat::read_answer(body),
+        (true, false) => Some(None),
+        (false, _) => None,
+    }
 }
 
 /// The provider's own `error.code`, if it is a plain word.
@@ -100,19 +108,28 @@ fn error_code(body: &[u8]) -> Option<String> {
 }
 
 /// Turns a reply into a response; whoever holds the rest of the answer holds the settlement.
-pub(crate) fn write(reply: Reply, mut settlement: Settlement, request_id: RequestId) -> Response<ResponseBody> {
+pub(crate) fn write(reply: Reply, mut settlement: Settlement) -> Response<ResponseBody> {
+    let request_id = settlement.record.id;
     match reply {
         Reply::Refused(failure) => {
+            let mut response = refusal(&failure, request_id);
+            settlement.record.respond(response.status());
             settlement.settle(Outcome::Failed(failure.cause));
-            refusal(&failure, request_id)
+            describe(response.headers_mut(), &settlement.record);
+            response
         }
         Reply::Whole { head, body } => {
+            let mut response = passed_on(&head, ResponseBody::Whole(body));
+            settlement.record.respond(head.status);
             settlement.settle(if head.status.is_success() { Outcome::Answered } else { Outcome::ProviderError });
-            passed_on(&head, ResponseBody::Whole(body))
+            describe(response.headers_mut(), &settlement.record);
+            response
         }
         Reply::Events { flight, events } => {
-            let head = passed_on(&flight.head, ());
-            let relay = Relay::events(flight, settlement, request_id, *events);
+            let mut head = passed_on(&flight.head, ());
+            settlement.record.respond(flight.head.status);
+            describe(head.headers_mut(), &settlement.record);
+            let relay = Relay::events(flight, settlement, *events);
             head.map(|()| ResponseBody::Relay(Box::new(relay)))
         }
         Reply::Rest { flight, head: first } => {
@@ -120,7 +137,9 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement, request_id: Reques
             if let Some(length) = flight.head.headers.get(header::CONTENT_LENGTH) {
                 head.headers_mut().insert(header::CONTENT_LENGTH, length.clone());
             }
-            let relay = Relay::bytes(flight, settlement, request_id, first);
+            settlement.record.respond(flight.head.status);
+            describe(head.headers_mut(), &settlement.record);
+            let relay = Relay::bytes(flight, settlement, first);
             head.map(|()| ResponseBody::Relay(Box::new(relay)))
         }
     }
@@ -148,21 +167,15 @@ pub(crate) fn json(body: Vec<u8>) -> Response<ResponseBody> {
 }
 
 /// Adds the gateway's own headers.
-pub(crate) fn describe(
-    response: &mut Response<ResponseBody>,
-    request_id: RequestId,
-    deployment: Option<&HeaderValue>,
-    overhead: Duration,
-) {
-    let headers = response.headers_mut();
-    if let Ok(request_id) = HeaderValue::from_str(request_id.as_str()) {
+fn describe(headers: &mut HeaderMap, record: &Record) {
+    if let Ok(request_id) = HeaderValue::from_str(record.id.as_str()) {
         headers.insert(REQUEST_ID, request_id);
     }
-    headers.insert(ATTEMPTS, HeaderValue::from(u16::from(deployment.is_some())));
-    if let Some(deployment) = deployment {
-        headers.insert(DEPLOYMENT, deployment.clone());
+    headers.insert(ATTEMPTS, HeaderValue::from(record.attempts));
+    if let Some(deployment) = record.deployment {
+        headers.insert(DEPLOYMENT, record.snapshot.deployment_names[deployment].clone());
     }
-    headers.insert(OVERHEAD, HeaderValue::from(u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX)));
+    headers.insert(OVERHEAD, HeaderValue::from(u64::try_from(record.overhead().as_micros()).unwrap_or(u64::MAX)));
 }
 
 fn passed_on<B>(head: &response::Parts, body: B) -> Response<B> {

@@ -8,19 +8,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fastgate_core::dialects::openai_chat;
+use fastgate_core::dialects::splice::{Splice, splice};
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::routing::{self, Resolution};
 use http::{Request, header, request, response};
-use tokio::time::Instant;
 
 use crate::answer::{self, Reply};
 use crate::body::{RequestBody, ResponseBody};
 use crate::flight::{Flight, Plan};
 use crate::guard::{self, Caller, Peer};
+use crate::identity::Identity;
+use crate::record::{Record, Stage};
 use crate::relay::Events;
 use crate::settlement::Settlement;
 use crate::snapshot::Snapshot;
-use crate::worker::{RequestId, Worker};
+use crate::worker::Worker;
 
 /// JSON answers are read whole up to here before the first byte goes out; larger ones are relayed.
 const WHOLE_ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
@@ -35,29 +37,18 @@ pub(crate) async fn exchange(
     peer: Peer,
 ) -> http::Response<ResponseBody> {
     let snapshot = worker.snapshot();
-    let mut exchange = Exchange {
-        worker,
-        snapshot: &snapshot,
-        request_id: worker.request_id(),
-        clock: Clock::start(),
-        deployment: None,
-    };
-    let settlement = Settlement::begin(Rc::clone(worker));
+    let record = Record::begin(worker.request_id(), "chat", Arc::clone(&snapshot));
+    let settlement = Settlement::begin(Rc::clone(worker), record);
+    let mut exchange = Exchange { worker, snapshot: &snapshot, settlement };
     let (parts, body) = request.into_parts();
     let reply = exchange.run(&parts, body, peer).await.unwrap_or_else(Reply::Refused);
-    let mut response = answer::write(reply, settlement, exchange.request_id);
-    let deployment = exchange.deployment.map(|index| &snapshot.deployment_names[index]);
-    answer::describe(&mut response, exchange.request_id, deployment, exchange.clock.overhead());
-    response
+    answer::write(reply, exchange.settlement)
 }
 
 struct Exchange<'a> {
     worker: &'a Rc<Worker>,
     snapshot: &'a Snapshot,
-    request_id: RequestId,
-    clock: Clock,
-    /// Index of the deployment that was tried.
-    deployment: Option<usize>,
+    settlement: Settlement,
 }
 
 /// Where to, under which name.
@@ -71,20 +62,33 @@ struct Choice<'a> {
 impl<'a> Exchange<'a> {
     async fn run(&mut self, parts: &request::Parts, body: RequestBody, peer: Peer) -> Result<Reply, Failure> {
         let caller = guard::admit(self.worker, self.snapshot, &parts.headers, &parts.uri, peer)?;
+        let record = &mut self.settlement.record;
+        record.tenant = Some(caller.tenant);
+        record.key = caller.key.map(|key| key.id().to_owned());
+        record.identity = Identity::read(&caller, &parts.headers)?;
         if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
             return Err(Failure::invalid_request("compressed request bodies are not accepted", None));
         }
-        let began = Instant::now();
+        record.lap(Stage::Admit);
         let body = body.read(self.snapshot.tables.bounds.request_body_bytes).await?;
-        self.clock.note_wait(began);
-        let asked = openai_chat::read_request(&body, JSON_DEPTH_LIMIT)?;
+        let record = &mut self.settlement.record;
+        record.lap(Stage::Receive);
+        record.request_bytes = body.len() as u64;
+        let mut asked = openai_chat::read_request(&body, JSON_DEPTH_LIMIT)?;
+        record.identity.complete(&caller, asked.user.take());
+        record.model = Some(asked.model.clone());
+        record.is_stream = asked.stream;
+        record.lap(Stage::Read);
         let choice = self.choose(caller, &asked.model)?;
-        let upstream_body = match choice.rename {
-            Some(model) => Bytes::from(openai_chat::splice_model(&body, asked.model_span, model)),
-            None => body,
-        };
-        let flight = self.attempt(&choice, upstream_body).await?;
-        self.receive(flight, asked.choices).await
+        let provider = self.snapshot.provider(choice.deployment);
+        let usage_splice = asked.usage_splice.filter(|_| provider.stream_usage);
+        let splices_usage = usage_splice.is_some();
+        let rename = choice.rename.map(|model| Splice::text(asked.model_span, model));
+        let mut changes: Vec<Splice> = rename.into_iter().chain(usage_splice).collect();
+        let body = if changes.is_empty() { body } else { Bytes::from(splice(&body, &mut changes)) };
+        self.settlement.record.lap(Stage::Route);
+        let flight = self.attempt(&choice, body).await?;
+        self.receive(flight, asked.choices, splices_usage).await
     }
 
     fn choose<'b>(&self, caller: Caller<'_>, model: &'b str) -> Result<Choice<'b>, Failure>
@@ -119,7 +123,10 @@ impl<'a> Exchange<'a> {
     }
 
     async fn attempt(&mut self, choice: &Choice<'_>, body: Bytes) -> Result<Flight, Failure> {
-        self.deployment = Some(choice.deployment);
+        let record = &mut self.settlement.record;
+        record.deployment = Some(choice.deployment);
+        record.attempts += 1;
+        let started = record.started;
         let deployment = &self.snapshot.tables.deployments[choice.deployment];
         let target = self.snapshot.target(deployment);
         let plan = Plan {
@@ -127,28 +134,30 @@ impl<'a> Exchange<'a> {
             target,
             head: target.head(self.worker.random()),
             body,
-            budget_ends: choice.budget.map(|budget| self.clock.started + budget),
+            budget_ends: choice.budget.map(|budget| started + budget),
             idle_connections: self.snapshot.tables.bounds.idle_connections,
         };
-        let began = Instant::now();
         let launched = Flight::launch(self.worker, plan).await;
-        self.clock.note_wait(began);
+        self.settlement.record.lap(Stage::Provider);
         launched
     }
 
     /// Reads the answer if it is JSON, or leaves it to be relayed.
-    async fn receive(&mut self, mut flight: Flight, choices: u64) -> Result<Reply, Failure> {
-        let deployment = &self.snapshot.tables.deployments[self.deployment.unwrap_or_default()];
+    async fn receive(&mut self, mut flight: Flight, choices: u64, splices_usage: bool) -> Result<Reply, Failure> {
+        let index = self.settlement.record.deployment.unwrap_or_default();
+        let deployment = &self.snapshot.tables.deployments[index];
         let is_events = has_type(&flight.head, "text/event-stream");
         if flight.head.status.is_success() && is_events {
             let event_limit_bytes = self.snapshot.tables.bounds.stream_event_bytes;
             let secrets = Arc::clone(&self.snapshot.target(deployment).secrets);
-            return Ok(Reply::Events { flight, events: Box::new(Events::new(choices, event_limit_bytes, secrets)) });
+            let events = Box::new(Events::new(choices, event_limit_bytes, splices_usage, secrets));
+            return Ok(Reply::Events { flight, events });
         }
-        let began = Instant::now();
         let (body, is_whole) = flight.read(WHOLE_ANSWER_LIMIT_BYTES).await?;
-        self.clock.note_wait(began);
-        answer::judge(&flight.head, &body, is_whole, &deployment.id)?;
+        let record = &mut self.settlement.record;
+        record.lap(Stage::Answer);
+        record.usage = answer::judge(&flight.head, &body, is_whole, &deployment.id)?;
+        record.content_bytes = if flight.head.status.is_success() { body.len() as u64 } else { 0 };
         if !is_whole {
             return Ok(Reply::Rest { flight, head: body });
         }
@@ -168,26 +177,4 @@ fn about_model(cause: Cause, message: String) -> Failure {
 fn has_type(head: &response::Parts, essence: &str) -> bool {
     let found = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.as_bytes().get(..essence.len()));
     found.is_some_and(|found| found.eq_ignore_ascii_case(essence.as_bytes()))
-}
-
-/// Splits an exchange's time into the gateway's own and waiting for others.
-struct Clock {
-    started: Instant,
-    waited: Duration,
-}
-
-impl Clock {
-    fn start() -> Self {
-        Self { started: Instant::now(), waited: Duration::ZERO }
-    }
-
-    /// Notes that the time since `began` went into waiting for the client or a provider. (A wrapper around the waiting
-    /// future would hold it twice, and every exchange is moved.)
-    fn note_wait(&mut self, began: Instant) {
-        self.waited += began.elapsed();
-    }
-
-    fn overhead(&self) -> Duration {
-        self.started.elapsed().saturating_sub(self.waited)
-    }
 }

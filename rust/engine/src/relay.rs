@@ -4,11 +4,13 @@
 //! only if every choice has its finish reason; a missing end mark is added, anything less ends as an error in the
 //! client's own dialect.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use fastgate_core::dialects::openai_chat::{self, StreamReader};
+use fastgate_core::dialects::openai_chat::{self, Reading, StreamReader};
 use fastgate_core::dialects::{Completeness, EventClass};
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::sse::{Splitter, event_data};
@@ -28,7 +30,6 @@ const JOIN_LIMIT_BYTES: usize = 64 * 1024;
 pub struct Relay {
     flight: Flight,
     settlement: Settlement,
-    request_id: RequestId,
     content: Content,
     is_over: bool,
 }
@@ -42,13 +43,13 @@ enum Content {
 
 impl Relay {
     /// Relays a stream of events.
-    pub(crate) fn events(flight: Flight, settlement: Settlement, request_id: RequestId, events: Events) -> Self {
-        Self { flight, settlement, request_id, content: Content::Events(events), is_over: false }
+    pub(crate) fn events(flight: Flight, settlement: Settlement, events: Events) -> Self {
+        Self { flight, settlement, content: Content::Events(events), is_over: false }
     }
 
     /// Relays a body of which `head` was read already.
-    pub(crate) fn bytes(flight: Flight, settlement: Settlement, request_id: RequestId, head: Bytes) -> Self {
-        Self { flight, settlement, request_id, content: Content::Bytes(Some(head)), is_over: false }
+    pub(crate) fn bytes(flight: Flight, settlement: Settlement, head: Bytes) -> Self {
+        Self { flight, settlement, content: Content::Bytes(Some(head)), is_over: false }
     }
 
     /// The next piece for the client.
@@ -64,7 +65,7 @@ impl Relay {
                 let next = ready!(self.flight.poll_chunk(context));
                 self.is_over = !matches!(next, Some(Ok(_)));
                 match &next {
-                    Some(Ok(_)) => {}
+                    Some(Ok(chunk)) => self.settlement.record.content_bytes += chunk.len() as u64,
                     Some(Err(failure)) => self.settlement.settle(Outcome::Failed(failure.cause)),
                     None => self.settlement.settle(Outcome::Answered),
                 }
@@ -86,6 +87,7 @@ impl Relay {
                     if failure.is_none() {
                         if events.content_seen {
                             self.flight.note_content();
+                            self.settlement.record.note_first_content();
                         }
                         if joined.len() >= JOIN_LIMIT_BYTES {
                             return Poll::Ready(joined.take());
@@ -98,10 +100,20 @@ impl Relay {
                 Poll::Ready(None) => None,
             };
             self.is_over = true;
-            let (closing, outcome) = events.close(failure, self.request_id);
+            let (closing, outcome) = events.close(failure, self.settlement.record.id);
             joined.push(closing);
+            events.account(&mut self.settlement);
             self.settlement.settle(outcome);
             return Poll::Ready(joined.take());
+        }
+    }
+}
+
+impl Drop for Relay {
+    /// A client that leaves pays for what was received.
+    fn drop(&mut self) {
+        if let Content::Events(events) = &self.content {
+            events.account(&mut self.settlement);
         }
     }
 }
@@ -114,18 +126,21 @@ pub(crate) struct Events {
     /// The beginning of an event whose end has not come yet.
     held: BytesMut,
     event_limit_bytes: usize,
+    /// The client did not ask for the token counts that the provider was asked for.
+    splices_usage: bool,
     secrets: Arc<Secrets>,
     content_seen: bool,
 }
 
 impl Events {
     /// A stream of `choices` choices whose events are at most `event_limit_bytes` long.
-    pub(crate) fn new(choices: u64, event_limit_bytes: usize, secrets: Arc<Secrets>) -> Self {
+    pub(crate) fn new(choices: u64, event_limit_bytes: usize, splices_usage: bool, secrets: Arc<Secrets>) -> Self {
         Self {
             splitter: Splitter::default(),
             reader: StreamReader::new(choices),
             held: BytesMut::new(),
             event_limit_bytes,
+            splices_usage,
             secrets,
             content_seen: false,
         }
@@ -141,24 +156,31 @@ impl Events {
             (self.held.split().freeze(), scanned)
         };
         let mut whole_bytes = 0;
+        let mut removed = Removed::default();
+        let mut failure = None;
         let mut has_error = false;
         while let Some(length) = self.splitter.next_border(&pending[scanned..]) {
             scanned += length;
-            let class = self.read(&pending[whole_bytes..scanned]);
+            let (class, unasked) = self.read(&pending[whole_bytes..scanned]);
             has_error |= class == EventClass::Error;
             if class == EventClass::End && self.reader.completeness() == Completeness::Cut {
                 // The end mark of an unfinished answer is kept back: clients would take the answer for whole.
-                return (self.clean(pending.slice(..whole_bytes), has_error), Some(cut()));
+                failure = Some(cut());
+                break;
+            }
+            if let Some(unasked) = unasked {
+                removed.push(whole_bytes + unasked.start..whole_bytes + unasked.end);
             }
             whole_bytes = scanned;
         }
-        if pending.len() - whole_bytes > self.event_limit_bytes {
+        if failure.is_none() && pending.len() - whole_bytes > self.event_limit_bytes {
             let message = format!("an event of the provider's stream is larger than {} bytes", self.event_limit_bytes);
-            let failure = Failure::new(Cause::ProviderFailed, message);
-            return (self.clean(pending.slice(..whole_bytes), has_error), Some(failure));
+            failure = Some(Failure::new(Cause::ProviderFailed, message));
         }
-        self.held.extend_from_slice(&pending[whole_bytes..]);
-        (self.clean(pending.slice(..whole_bytes), has_error), None)
+        if failure.is_none() {
+            self.held.extend_from_slice(&pending[whole_bytes..]);
+        }
+        (self.clean(removed.from(pending.slice(..whole_bytes)), has_error), failure)
     }
 
     /// Providers quote credentials in errors; nothing else of a stream is touched.
@@ -166,11 +188,24 @@ impl Events {
         if has_error { self.secrets.remove_from(events) } else { events }
     }
 
-    fn read(&mut self, event: &[u8]) -> EventClass {
-        let Some(data) = event_data(event) else { return EventClass::Preamble };
-        let class = self.reader.read(&data);
+    /// What an event means, and which of its bytes the client did not ask for.
+    fn read(&mut self, event: &[u8]) -> (EventClass, Option<Range<usize>>) {
+        let Some(data) = event_data(event) else { return (EventClass::Preamble, None) };
+        let Reading { class, null_usage } = self.reader.read(&data);
         self.content_seen |= class == EventClass::Content;
-        class
+        let unasked = match (class, null_usage) {
+            _ if !self.splices_usage => None,
+            (EventClass::Usage, _) => Some(0..event.len()),
+            (_, Some(member)) => offset_in(event, &data).map(|data| data + member.start..data + member.end),
+            _ => None,
+        };
+        (class, unasked)
+    }
+
+    /// Notes what was received.
+    fn account(&self, settlement: &mut Settlement) {
+        settlement.record.usage = self.reader.usage();
+        settlement.record.content_bytes = self.reader.content_bytes();
     }
 
     /// What is still to be sent once the provider has stopped, and how the exchange ended.
@@ -179,13 +214,16 @@ impl Events {
         let tail = self.held.split().freeze();
         // A last event without its empty line still counts when it says something whole.
         if !tail.is_empty() {
-            let is_kept = match self.read(&tail) {
+            let (class, unasked) = self.read(&tail);
+            let is_kept = match class {
                 EventClass::Error => self.reader.completeness() == Completeness::Failed,
                 EventClass::End => self.reader.completeness() != Completeness::Cut,
                 _ => true,
             };
             if is_kept {
-                closing.extend_from_slice(&self.secrets.remove_from(tail));
+                let mut removed = Removed::default();
+                unasked.into_iter().for_each(|unasked| removed.push(unasked));
+                closing.extend_from_slice(&self.secrets.remove_from(removed.from(tail)));
             }
         }
         match self.reader.completeness() {
@@ -206,6 +244,39 @@ impl Events {
         let failure = failure.unwrap_or_else(cut);
         closing.extend_from_slice(&openai_chat::error_event(&failure, request_id.as_str()));
         (closing.freeze(), Outcome::Failed(failure.cause))
+    }
+}
+
+/// Parts of a text that are left out, in order.
+#[derive(Default)]
+struct Removed(Vec<Range<usize>>);
+
+impl Removed {
+    fn push(&mut self, part: Range<usize>) {
+        self.0.push(part);
+    }
+
+    /// The text without the parts; not copied if there are none.
+    fn from(self, text: Bytes) -> Bytes {
+        if self.0.is_empty() {
+            return text;
+        }
+        let mut kept = BytesMut::with_capacity(text.len());
+        let mut at = 0;
+        for part in self.0 {
+            kept.extend_from_slice(&text[at..part.start]);
+            at = part.end;
+        }
+        kept.extend_from_slice(&text[at..]);
+        kept.freeze()
+    }
+}
+
+/// Where `data` lies in the event, unless it was put together from several lines.
+fn offset_in(event: &[u8], data: &Cow<'_, [u8]>) -> Option<usize> {
+    match data {
+        Cow::Borrowed(data) => (data.as_ptr() as usize).checked_sub(event.as_ptr() as usize),
+        Cow::Owned(_) => None,
     }
 }
 

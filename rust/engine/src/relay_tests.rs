@@ -25,7 +25,7 @@ fn request_id() -> RequestId {
 
 /// Passes a stream through in the given chunks; what the client gets, and the outcome.
 fn pass(chunks: &[&[u8]], mut failure: Option<Failure>) -> (Vec<u8>, Outcome) {
-    let mut events = Events::new(1, 10_000, Arc::default());
+    let mut events = Events::new(1, 10_000, false, Arc::default());
     let mut sent = Vec::new();
     for chunk in chunks {
         let (whole, stopped) = events.take_in(Bytes::copy_from_slice(chunk));
@@ -71,7 +71,7 @@ fn a_provider_that_reports_an_error_is_passed_on_and_nothing_added() {
 
 #[test]
 fn an_event_beyond_the_limit_is_refused() {
-    let mut events = Events::new(1, 10, Arc::default());
+    let mut events = Events::new(1, 10, false, Arc::default());
     assert_eq!(events.take_in(Bytes::from_static(b"data: aaaa")).1, None);
     let (_, failure) = events.take_in(Bytes::from_static(b"a"));
     assert_eq!(failure.expect("too large").cause, Cause::ProviderFailed);
@@ -99,7 +99,7 @@ fn the_end_mark_of_an_unfinished_answer_is_kept_back() {
 fn an_error_event_never_quotes_a_credential() {
     let credential = fastgate_core::tables::Credential { secret: "sk-provider".into(), weight: 1 };
     for end in ["\n\n", ""] {
-        let mut events = Events::new(1, 10_000, Arc::new(Secrets::new(std::slice::from_ref(&credential))));
+        let mut events = Events::new(1, 10_000, false, Arc::new(Secrets::new(std::slice::from_ref(&credential))));
         let text = format!(r#"data: {{"error":{{"message":"bad key sk-provider"}}}}{end}"#);
         let (sent, _) = events.take_in(Bytes::from(text));
         let (closing, outcome) = events.close(None, request_id());
@@ -158,4 +158,38 @@ fn cut<'a>(bytes: &'a [u8], cuts: &[proptest::sample::Index]) -> Vec<&'a [u8]> {
     }
     chunks.push(&bytes[start..]);
     chunks
+}
+
+#[test]
+fn counts_that_nobody_asked_for_are_left_out_and_noted() {
+    let text = concat!(
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}],\"usage\":null}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}], \"usage\" : null}\r\n\r\n",
+        ": ping\n\n",
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":1}}\n\n",
+        "data: [DONE]\n\n",
+    );
+    let expected = concat!(
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\r\n\r\n",
+        ": ping\n\n",
+        "data: [DONE]\n\n",
+    );
+    for chunk_bytes in [1, 7, text.len()] {
+        for splices_usage in [true, false] {
+            let mut events = Events::new(1, 10_000, splices_usage, Arc::default());
+            let mut sent = Vec::new();
+            for chunk in text.as_bytes().chunks(chunk_bytes) {
+                let (whole, failure) = events.take_in(Bytes::copy_from_slice(chunk));
+                assert_eq!(failure, None);
+                sent.extend_from_slice(&whole);
+            }
+            let (closing, outcome) = events.close(None, request_id());
+            sent.extend_from_slice(&closing);
+            assert_eq!(outcome, Outcome::Answered);
+            let expected = if splices_usage { expected } else { text };
+            assert_eq!(String::from_utf8_lossy(&sent), expected, "in chunks of {chunk_bytes}");
+            assert_eq!(events.reader.usage().map(|usage| usage.input_tokens), Some(7));
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fastgate_core::failure::{Cause, TABLE};
 
+use crate::record::Record;
 use crate::worker::Worker;
 
 /// How an exchange ended.
@@ -33,6 +34,27 @@ const FIXED: [(Outcome, &str); 4] = [
 ];
 
 impl Outcome {
+    /// Its word in records and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failed(cause) => cause.row().code,
+            fixed => FIXED[fixed.index()].1,
+        }
+    }
+
+    /// Whose doing it is.
+    #[must_use]
+    pub fn fault(self) -> &'static str {
+        match self {
+            Self::Answered => "none",
+            Self::ProviderError => "provider",
+            Self::ClientGone => "caller",
+            Self::Panicked => "gateway",
+            Self::Failed(cause) => cause.row().fault.name(),
+        }
+    }
+
     fn index(self) -> usize {
         match self {
             Self::Failed(cause) => FIXED.len() + cause as usize,
@@ -51,33 +73,27 @@ pub struct Counts {
 impl Counts {
     /// Exchanges begun, and settled by outcome: (name, fault's owner, count).
     pub fn read(&self) -> (u64, impl Iterator<Item = (&'static str, &'static str, u64)> + '_) {
-        let fixed = FIXED.iter().map(|(outcome, name)| {
-            let fault = match outcome {
-                Outcome::ProviderError => "provider",
-                Outcome::ClientGone => "caller",
-                Outcome::Panicked => "gateway",
-                _ => "none",
-            };
-            (*name, fault)
-        });
+        let fixed = FIXED.iter().map(|(outcome, name)| (*name, outcome.fault()));
         let names = fixed.chain(TABLE.iter().map(|row| (row.code, row.fault.name())));
         let settled = self.settled.iter().map(|count| count.load(Ordering::Relaxed));
         (self.started.load(Ordering::Relaxed), names.zip(settled).map(|((name, fault), count)| (name, fault, count)))
     }
 }
 
-/// The duty to settle one exchange.
+/// The duty to settle one exchange, with all that is known of it.
 #[derive(Debug)]
 pub struct Settlement {
     worker: Rc<Worker>,
+    /// What settling writes down.
+    pub record: Box<Record>,
     is_settled: bool,
 }
 
 impl Settlement {
     /// Takes the duty on.
-    pub fn begin(worker: Rc<Worker>) -> Self {
+    pub fn begin(worker: Rc<Worker>, record: Record) -> Self {
         worker.counts.started.fetch_add(1, Ordering::Relaxed);
-        Self { worker, is_settled: false }
+        Self { worker, record: Box::new(record), is_settled: false }
     }
 
     /// Settles; only the first outcome counts.
@@ -86,6 +102,7 @@ impl Settlement {
             return;
         }
         self.worker.counts.settled[outcome.index()].fetch_add(1, Ordering::Relaxed);
+        self.record.estimate_usage(outcome);
     }
 }
 

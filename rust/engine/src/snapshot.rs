@@ -122,6 +122,11 @@ impl Snapshot {
         Ok(Self { tables, keys, targets, deployment_names, prepared_unix_s })
     }
 
+    /// The provider of the deployment with this index.
+    pub(crate) fn provider(&self, deployment: usize) -> &Provider {
+        &self.tables.providers[self.tables.deployments[deployment].provider]
+    }
+
     pub(crate) fn target(&self, deployment: &Deployment) -> &Target {
         &self.targets[deployment.provider]
     }

@@ -1,11 +1,13 @@
 //! Wire formats, one module each with the same functions:
 //!
-//! `read_request` finds what the gateway needs in a body, `splice_model` renames the model in place, `StreamReader`
+//! `read_request` finds what the gateway needs in a body, `splice` changes a field in place, `StreamReader`
 //! classifies events and knows when a stream is complete, `error_body` and `error_event` write an error as the
 //! format's own SDK expects it, `models_body` lists models. Same format in and out means the bytes pass unread but for
 //! these.
 
 pub mod openai_chat;
+pub mod openai_usage;
+pub mod splice;
 
 /// What an event of a stream means; everything downstream hangs on this.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

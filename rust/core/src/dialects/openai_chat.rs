@@ -7,10 +7,13 @@ use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
-use super::{Completeness, EventClass};
+use super::splice::Splice;
+use super::{Completeness, EventClass, openai_usage};
 use crate::failure::Failure;
-use crate::json::{JsonError, Object};
+use crate::json::{JsonError, Object, Value};
+use crate::usage::Usage;
 
 /// Path behind a provider's base URL.
 pub const PATH: &str = "/chat/completions";
@@ -29,6 +32,10 @@ pub struct Request {
     pub stream: bool,
     /// How many choices are asked for.
     pub choices: u64,
+    /// The end user, as the body names one.
+    pub user: Option<String>,
+    /// What makes the provider report a stream's token counts; `None` if it does without it.
+    pub usage_splice: Option<Splice>,
 }
 
 /// Reads a request body.
@@ -54,35 +61,82 @@ pub fn read_request(body: &[u8], depth_limit: usize) -> Result<Request, Failure>
             value.as_bool().ok_or_else(|| Failure::invalid_request("stream must be true or false", Some("stream")))?
         }
     };
+    let user = object.get("user").and_then(|value| value.as_text());
     Ok(Request {
         model,
         model_span: model_value.span,
         stream,
         choices: object.get("n").and_then(|value| value.as_u64()).unwrap_or(1),
+        user: user.or_else(|| object.get("safety_identifier").and_then(|value| value.as_text())),
+        usage_splice: if stream { ask_for_usage(&object) } else { None },
     })
 }
 
-/// The body with another model name; every other byte as it was.
+/// What to change so that `stream_options.include_usage` is true.
+fn ask_for_usage(object: &Object<'_>) -> Option<Splice> {
+    const ASKED: &str = r#""include_usage":true"#;
+    let Some(options) = object.get("stream_options") else {
+        // Behind the brace that opens the object; it has other members, `stream` at least.
+        let start = object.first_member();
+        return Some(Splice::new(start..start, format!(r#""stream_options":{{{ASKED}}},"#)));
+    };
+    if options.is_null() {
+        return Some(Splice::new(options.span, format!("{{{ASKED}}}")));
+    }
+    // Not an object: the provider refuses it, in words of its own.
+    let members = options.as_object()?;
+    match members.get("include_usage") {
+        Some(Value { span, .. }) if members.get("include_usage").and_then(|value| value.as_bool()) != Some(true) => {
+            Some(Splice::new(options.span.start + span.start..options.span.start + span.end, "true".into()))
+        }
+        Some(_) => None,
+        None => {
+            let start = options.span.start + members.first_member();
+            let comma = if members.is_empty() { "" } else { "," };
+            Some(Splice::new(start..start, format!("{ASKED}{comma}")))
+        }
+    }
+}
+
+/// The token counts within an answer. `None`: the answer is no JSON object.
 #[must_use]
-pub fn splice_model(body: &[u8], model_span: Range<usize>, model: &str) -> Vec<u8> {
-    let name = serde_json::Value::from(model).to_string();
-    let mut spliced = Vec::with_capacity(body.len() - model_span.len() + name.len());
-    spliced.extend_from_slice(&body[..model_span.start]);
-    spliced.extend_from_slice(name.as_bytes());
-    spliced.extend_from_slice(&body[model_span.end..]);
-    spliced
+pub fn read_answer(body: &[u8]) -> Option<Option<Usage>> {
+    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
+    Some(answer.usage.0.and_then(|usage| openai_usage::read(usage.get().as_bytes())))
+}
+
+#[derive(Deserialize)]
+struct Answer<'body> {
+    #[serde(borrow, default)]
+    usage: Raw<'body>,
+}
+
+/// A field as it is written, `null` included.
+#[derive(Default)]
+struct Raw<'text>(Option<&'text RawValue>);
+
+impl<'de: 'text, 'text> Deserialize<'de> for Raw<'text> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|raw| Self(Some(raw)))
+    }
+}
+
+impl Raw<'_> {
+    fn is_null(&self) -> bool {
+        self.0.is_some_and(|raw| raw.get() == "null")
+    }
 }
 
 /// Follows a stream event by event.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent observations, not a state")]
 pub struct StreamReader {
     choices_asked: u64,
     /// One entry per choice index seen: whether its finish reason came.
     finished: Vec<(u32, bool)>,
     /// An event had the field `finish_reason`, if only with null.
     knows_finish_reasons: bool,
-    saw_usage: bool,
+    usage: Option<Usage>,
+    content_bytes: u64,
     saw_end: bool,
     saw_error: bool,
 }
@@ -94,10 +148,10 @@ const CHOICE_LIMIT: usize = 1024;
 struct Chunk<'event> {
     #[serde(default)]
     choices: Option<Vec<Choice>>,
-    #[serde(default)]
-    usage: Option<IgnoredAny>,
     #[serde(borrow, default)]
-    error: Option<&'event serde_json::value::RawValue>,
+    usage: Raw<'event>,
+    #[serde(borrow, default)]
+    error: Option<&'event RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -125,27 +179,28 @@ impl<'de> Deserialize<'de> for FinishReason {
     }
 }
 
-/// Which kinds of content a delta has. `Presence` is true for anything but null, `""` and `[]`.
+/// How long each kind of content in a delta is written.
 #[derive(Deserialize, Default)]
 struct Delta {
     #[serde(default)]
-    content: Presence,
+    content: Length,
     #[serde(default)]
-    reasoning_content: Presence,
+    reasoning_content: Length,
     #[serde(default)]
-    reasoning: Presence,
+    reasoning: Length,
     #[serde(default)]
-    refusal: Presence,
+    refusal: Length,
     #[serde(default)]
-    tool_calls: Presence,
+    tool_calls: Length,
     #[serde(default)]
-    function_call: Presence,
+    function_call: Length,
     #[serde(default)]
-    audio: Presence,
+    audio: Length,
 }
 
 impl Delta {
-    fn has_content(&self) -> bool {
+    /// Bytes of content, JSON's quotes not counted; 0 for none.
+    fn content_bytes(&self) -> u64 {
         [
             &self.content,
             &self.reasoning_content,
@@ -156,17 +211,34 @@ impl Delta {
             &self.audio,
         ]
         .iter()
-        .any(|presence| presence.0)
+        .map(|length| length.0)
+        .sum()
     }
 }
 
+/// Nothing for null, `""`, `[]` and `{}`.
 #[derive(Default)]
-struct Presence(bool);
+struct Length(u64);
 
-impl<'de> Deserialize<'de> for Presence {
+impl<'de> Deserialize<'de> for Length {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&serde_json::value::RawValue>::deserialize(deserializer)?;
-        Ok(Self(!matches!(raw.get(), "null" | "\"\"" | "[]" | "{}")))
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        Ok(Self(if raw == "null" { 0 } else { (raw.len() as u64).saturating_sub(2) }))
+    }
+}
+
+/// What one event says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reading {
+    /// What it means.
+    pub class: EventClass,
+    /// Where its member `"usage":null` lies in the data, with the comma that goes with it.
+    pub null_usage: Option<Range<usize>>,
+}
+
+impl From<EventClass> for Reading {
+    fn from(class: EventClass) -> Self {
+        Self { class, null_usage: None }
     }
 }
 
@@ -178,40 +250,59 @@ impl StreamReader {
             choices_asked: choices,
             finished: Vec::new(),
             knows_finish_reasons: false,
-            saw_usage: false,
+            usage: None,
+            content_bytes: 0,
             saw_end: false,
             saw_error: false,
         }
     }
 
     /// Takes in the data of one event.
-    pub fn read(&mut self, data: &[u8]) -> EventClass {
+    pub fn read(&mut self, data: &[u8]) -> Reading {
         if data.trim_ascii() == b"[DONE]" {
             self.saw_end = true;
-            return EventClass::End;
+            return EventClass::End.into();
         }
         let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else {
-            return EventClass::Error;
+            return EventClass::Error.into();
         };
         if chunk.error.is_some_and(|error| error.get() != "null") {
             self.saw_error = true;
-            return EventClass::Error;
+            return EventClass::Error.into();
+        }
+        let usage = chunk.usage.0.filter(|_| !chunk.usage.is_null());
+        if let Some(reported) = usage.and_then(|usage| openai_usage::read(usage.get().as_bytes())) {
+            self.usage = Some(reported);
+        }
+        let choices = chunk.choices.unwrap_or_default();
+        if choices.is_empty() && usage.is_some() {
+            return EventClass::Usage.into();
         }
         let mut class = EventClass::Preamble;
-        let choices = chunk.choices.unwrap_or_default();
-        self.saw_usage |= chunk.usage.is_some();
-        if choices.is_empty() && chunk.usage.is_some() {
-            return EventClass::Usage;
-        }
         for choice in choices {
             let is_finished = choice.finish_reason == FinishReason::Given;
-            if is_finished || choice.delta.is_some_and(|delta| delta.has_content()) {
+            let content_bytes = choice.delta.map_or(0, |delta| delta.content_bytes());
+            self.content_bytes += content_bytes;
+            if is_finished || content_bytes > 0 {
                 class = EventClass::Content;
             }
             self.knows_finish_reasons |= choice.finish_reason != FinishReason::Absent;
             self.note(choice.index, is_finished);
         }
-        class
+        let null_usage = chunk.usage.0.filter(|_| chunk.usage.is_null());
+        Reading { class, null_usage: null_usage.and_then(|null| member_around(data, null.get())) }
+    }
+
+    /// The token counts reported last.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// Bytes of content so far, as written in JSON: what an estimate goes by where no counts came.
+    #[must_use]
+    pub fn content_bytes(&self) -> u64 {
+        self.content_bytes
     }
 
     fn note(&mut self, index: u32, is_finished: bool) {
@@ -240,8 +331,21 @@ impl StreamReader {
     /// Some vendors never write the field `finish_reason` (Snowflake Cortex, as recorded): there the token counts
     /// before the end mark are the proof that the answer was whole.
     fn ended_without_reasons(&self) -> bool {
-        !self.knows_finish_reasons && self.saw_usage
+        !self.knows_finish_reasons && self.usage.is_some()
     }
+}
+
+/// The member of `data` whose value is `value`, a slice of it, and one comma beside it.
+fn member_around(data: &[u8], value: &str) -> Option<Range<usize>> {
+    let start = (value.as_ptr() as usize).checked_sub(data.as_ptr() as usize)?;
+    let before_key = data.get(..start)?.trim_ascii_end().strip_suffix(b":")?.trim_ascii_end();
+    let before_key = before_key.strip_suffix(b"\"usage\"")?.trim_ascii_end();
+    let end = start + value.len();
+    if let Some(before_comma) = before_key.strip_suffix(b",") {
+        return Some(before_comma.len()..end);
+    }
+    let comma = data[end..].iter().position(|byte| !byte.is_ascii_whitespace()).map(|offset| end + offset)?;
+    (data[comma] == b',').then_some(before_key.len()..comma + 1)
 }
 
 /// An error as the body of an answer.
@@ -288,18 +392,19 @@ fn model_json(name: &str, created_unix_s: u64) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::splice::splice;
     use super::*;
 
     fn classes(events: &[&str], choices: u64) -> (Vec<EventClass>, Completeness) {
         let mut reader = StreamReader::new(choices);
-        (events.iter().map(|event| reader.read(event.as_bytes())).collect(), reader.completeness())
+        (events.iter().map(|event| reader.read(event.as_bytes()).class).collect(), reader.completeness())
     }
 
     const ROLE: &str = r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#;
     const TEXT: &str = r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#;
     const TOOL: &str = r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0}]}}]}"#;
     const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
-    const USAGE: &str = r#"{"choices":[],"usage":{"total_tokens":3}}"#;
+    const USAGE: &str = r#"{"choices":[],"usage":{"prompt_tokens":3}}"#;
     const ERROR: &str = r#"{"error":{"message":"overloaded"}}"#;
 
     #[test]
@@ -330,11 +435,71 @@ mod tests {
     }
 
     #[test]
+    fn asks_for_usage_where_the_client_did_not() {
+        for (body, asked) in [
+            (
+                r#"{ "model":"a","stream":true}"#,
+                r#"{ "stream_options":{"include_usage":true},"model":"a","stream":true}"#,
+            ),
+            (
+                r#"{"model":"a","stream":true,"stream_options": null}"#,
+                r#"{"model":"a","stream":true,"stream_options": {"include_usage":true}}"#,
+            ),
+            (
+                r#"{"model":"a","stream":true,"stream_options":{ }}"#,
+                r#"{"model":"a","stream":true,"stream_options":{ "include_usage":true}}"#,
+            ),
+            (
+                r#"{"model":"a","stream":true,"stream_options":{"x":1}}"#,
+                r#"{"model":"a","stream":true,"stream_options":{"include_usage":true,"x":1}}"#,
+            ),
+            (
+                r#"{"model":"a","stream":true,"stream_options":{"include_usage":false}}"#,
+                r#"{"model":"a","stream":true,"stream_options":{"include_usage":true}}"#,
+            ),
+        ] {
+            let request = read_request(body.as_bytes(), 16).expect(body);
+            let spliced = splice(body.as_bytes(), &mut [request.usage_splice.expect(body)]);
+            assert_eq!(String::from_utf8_lossy(&spliced), asked);
+        }
+        for body in [
+            r#"{"model":"a","stream":true,"stream_options":{"include_usage":true}}"#,
+            r#"{"model":"a","stream":true,"stream_options":7}"#,
+            r#"{"model":"a"}"#,
+        ] {
+            assert!(read_request(body.as_bytes(), 16).expect(body).usage_splice.is_none(), "{body}");
+        }
+    }
+
+    #[test]
+    fn finds_the_null_usage_that_asking_brings() {
+        for (data, without) in [
+            (r#"{"choices":[],"usage":null}"#, r#"{"choices":[]}"#),
+            (r#"{"usage" : null , "choices":[]}"#, r#"{ "choices":[]}"#),
+            (r#"{"choices":[] , "usage":null,"x":"usage"}"#, r#"{"choices":[] ,"x":"usage"}"#),
+        ] {
+            let found = StreamReader::new(1).read(data.as_bytes()).null_usage.expect(data);
+            assert_eq!(format!("{}{}", &data[..found.start], &data[found.end..]), without);
+        }
+        assert_eq!(StreamReader::new(1).read(USAGE.as_bytes()).null_usage, None);
+    }
+
+    #[test]
+    fn counts_what_was_streamed() {
+        let mut reader = StreamReader::new(1);
+        reader.read(TEXT.as_bytes());
+        assert_eq!((reader.usage(), reader.content_bytes()), (None, 1));
+        reader.read(USAGE.as_bytes());
+        assert_eq!(reader.usage().map(|usage| usage.input_tokens), Some(3));
+    }
+
+    #[test]
     fn reads_and_splices_requests() {
         let body = br#"{ "messages":[], "model" : "chat", "stream":true,"n":2, "user":"u1" }"#;
         let request = read_request(body, 16).expect("valid");
         assert_eq!((request.model.as_str(), request.stream, request.choices), ("chat", true, 2));
-        let spliced = splice_model(body, request.model_span, "gpt-\"4\"");
+        assert_eq!(request.user.as_deref(), Some("u1"));
+        let spliced = splice(body, &mut [Splice::text(request.model_span, "gpt-\"4\"")]);
         assert_eq!(spliced, br#"{ "messages":[], "model" : "gpt-\"4\"", "stream":true,"n":2, "user":"u1" }"#);
         for (body, param) in [
             (r#"{"messages":[]}"#, Some("model")),

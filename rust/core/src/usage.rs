@@ -1,0 +1,26 @@
+//! Token counts in one normal form: disjoint classes, so that a price is a sum of products and nothing is counted twice.
+
+/// Tokens of one exchange, by class. The classes are disjoint: their sum is what the provider billed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Usage {
+    /// Input text that no cache held.
+    pub input_tokens: u64,
+    /// Input read from the provider's prompt cache.
+    pub cache_read_tokens: u64,
+    /// Input written to the provider's prompt cache for 5 minutes.
+    pub cache_write_5m_tokens: u64,
+    /// Input written to the provider's prompt cache for an hour.
+    pub cache_write_1h_tokens: u64,
+    /// Input written to the provider's prompt cache for a time it does not state.
+    pub cache_write_other_tokens: u64,
+    /// Audio in.
+    pub input_audio_tokens: u64,
+    /// Images in.
+    pub input_image_tokens: u64,
+    /// Text out.
+    pub output_tokens: u64,
+    /// Reasoning out.
+    pub reasoning_tokens: u64,
+    /// Audio out.
+    pub output_audio_tokens: u64,
+}

@@ -1,0 +1,290 @@
+//! Everything known of one exchange: what it was, whose, what it cost, how long each stage took.
+//!
+//! An exchange fills its record in as it goes; settling writes it once, as one JSON object.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use fastgate_core::usage::Usage;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::identity::Identity;
+use crate::settlement::Outcome;
+use crate::snapshot::Snapshot;
+use crate::worker::RequestId;
+
+/// Format of the JSON object; grows when a reader of an older one would misread it.
+pub const RECORD_VERSION: u8 = 1;
+
+/// Where an exchange spends its time, in order.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stage {
+    /// Host, origin, key, identity.
+    Admit,
+    /// Waiting for the request's body.
+    Receive,
+    /// Reading the request.
+    Read,
+    /// Choosing a deployment, changing the body for it.
+    Route,
+    /// Waiting for the head of the provider's answer.
+    Provider,
+    /// Waiting for the rest of an answer that is read whole.
+    Answer,
+    /// Judging the answer, writing the response's head.
+    Respond,
+}
+
+/// Every stage with its name in records and metrics, and whether it is waiting for somebody else.
+pub const STAGES: [(Stage, &str, bool); 7] = [
+    (Stage::Admit, "admit", false),
+    (Stage::Receive, "receive", true),
+    (Stage::Read, "read", false),
+    (Stage::Route, "route", false),
+    (Stage::Provider, "provider", true),
+    (Stage::Answer, "answer", true),
+    (Stage::Respond, "respond", false),
+];
+
+/// One exchange.
+#[derive(Debug)]
+pub struct Record {
+    /// Names it.
+    pub id: RequestId,
+    /// What was asked for: `chat`.
+    pub operation: &'static str,
+    /// The configuration it began with; the indices below point into it.
+    pub snapshot: Arc<Snapshot>,
+    /// Index of the tenant; `None` until admitted.
+    pub tenant: Option<usize>,
+    /// The virtual key's id.
+    pub key: Option<String>,
+    /// User, feature, session, tags.
+    pub identity: Identity,
+    /// The model as the client named it.
+    pub model: Option<String>,
+    /// Index of the deployment tried last.
+    pub deployment: Option<usize>,
+    /// Calls to deployments.
+    pub attempts: u32,
+    /// The answer is a stream of events.
+    pub is_stream: bool,
+    /// Status the client was sent; `None` if it left before.
+    pub status: Option<u16>,
+    /// What the provider billed.
+    pub usage: Option<Usage>,
+    /// The provider did not say; `usage` was estimated from bytes.
+    pub is_estimated: bool,
+    /// Bytes of the request's body.
+    pub request_bytes: u64,
+    /// Bytes of content in the answer, as written in JSON.
+    pub content_bytes: u64,
+    /// When it began.
+    pub started_at: SystemTime,
+    /// The same on the monotonic clock.
+    pub started: Instant,
+    /// From the start to the first content of a stream.
+    pub first_content: Option<Duration>,
+    /// Time in each stage, in the order of [`STAGES`].
+    pub stages: [Duration; STAGES.len()],
+    last_lap: Instant,
+}
+
+impl Record {
+    pub(crate) fn begin(id: RequestId, operation: &'static str, snapshot: Arc<Snapshot>) -> Self {
+        let started = Instant::now();
+        Self {
+            id,
+            operation,
+            snapshot,
+            tenant: None,
+            key: None,
+            identity: Identity::default(),
+            model: None,
+            deployment: None,
+            attempts: 0,
+            is_stream: false,
+            status: None,
+            usage: None,
+            is_estimated: false,
+            request_bytes: 0,
+            content_bytes: 0,
+            started_at: SystemTime::now(),
+            started,
+            first_content: None,
+            stages: [Duration::ZERO; STAGES.len()],
+            last_lap: started,
+        }
+    }
+
+    /// The time since the last lap went into this stage.
+    pub(crate) fn lap(&mut self, stage: Stage) {
+        let now = Instant::now();
+        self.stages[stage as usize] += now - self.last_lap;
+        self.last_lap = now;
+    }
+
+    /// The response's head is written.
+    pub(crate) fn respond(&mut self, status: http::StatusCode) {
+        self.status = Some(status.as_u16());
+        self.lap(Stage::Respond);
+    }
+
+    pub(crate) fn note_first_content(&mut self) {
+        self.first_content.get_or_insert_with(|| self.started.elapsed());
+    }
+
+    /// Time not spent waiting for the provider or the client, up to the response's head.
+    #[must_use]
+    pub fn overhead(&self) -> Duration {
+        STAGES.iter().filter(|(_, _, is_wait)| !is_wait).map(|(stage, ..)| self.stages[*stage as usize]).sum()
+    }
+
+    /// Fills in what the provider should have reported. Four bytes a token: near for prose, high for JSON.
+    pub(crate) fn estimate_usage(&mut self, outcome: Outcome) {
+        let was_sent = self.attempts > 0 && matches!(outcome, Outcome::Answered | Outcome::ClientGone);
+        if self.usage.is_some() || !(was_sent || self.content_bytes > 0) {
+            return;
+        }
+        self.is_estimated = true;
+        self.usage = Some(Usage {
+            input_tokens: self.request_bytes.div_ceil(4),
+            output_tokens: self.content_bytes.div_ceil(4),
+            ..Usage::default()
+        });
+    }
+
+    /// Writes the record as one JSON object. `total`: from the start to the end.
+    pub(crate) fn write_json(&self, outcome: Outcome, total: Duration, into: &mut Vec<u8>) {
+        let tables = &self.snapshot.tables;
+        let deployment = self.deployment.map(|index| &tables.deployments[index]);
+        let stages_us = STAGES.map(|(stage, name, _)| (name, micros(self.stages[stage as usize])));
+        let document = Document {
+            version: RECORD_VERSION,
+            id: self.id.as_str(),
+            started_unix_us: self.started_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, micros),
+            operation: self.operation,
+            tenant: self.tenant.map(|index| tables.tenants[index].id.as_str()),
+            user: self.identity.user.as_deref(),
+            feature: self.identity.feature.as_deref(),
+            session: self.identity.session.as_deref(),
+            key: self.key.as_deref(),
+            tags: Pairs(&self.identity.tags),
+            model: self.model.as_deref(),
+            deployment: deployment.map(|deployment| deployment.id.as_str()),
+            provider: deployment.map(|deployment| tables.providers[deployment.provider].id.as_str()),
+            provider_model: deployment.and_then(|deployment| deployment.model.as_deref()),
+            attempts: self.attempts,
+            stream: self.is_stream,
+            status: self.status,
+            outcome: outcome.name(),
+            fault: outcome.fault(),
+            usage: self.usage.map(UsageDocument::from),
+            usage_estimated: self.is_estimated,
+            request_bytes: self.request_bytes,
+            overhead_us: micros(self.overhead()),
+            first_content_us: self.first_content.map(micros),
+            total_us: micros(total),
+            stages_us: Pairs(&stages_us),
+        };
+        // Strings and numbers into memory: nothing here can fail.
+        let _ = serde_json::to_writer(into, &document);
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "v")]
+    version: u8,
+    id: &'a str,
+    started_unix_us: u64,
+    operation: &'a str,
+    tenant: Option<&'a str>,
+    user: Option<&'a str>,
+    feature: Option<&'a str>,
+    session: Option<&'a str>,
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Pairs::is_empty")]
+    tags: Pairs<'a, String, String>,
+    model: Option<&'a str>,
+    deployment: Option<&'a str>,
+    provider: Option<&'a str>,
+    provider_model: Option<&'a str>,
+    attempts: u32,
+    stream: bool,
+    status: Option<u16>,
+    outcome: &'a str,
+    fault: &'a str,
+    usage: Option<UsageDocument>,
+    usage_estimated: bool,
+    request_bytes: u64,
+    overhead_us: u64,
+    first_content_us: Option<u64>,
+    total_us: u64,
+    stages_us: Pairs<'a, &'static str, u64>,
+}
+
+/// An object whose members are these pairs.
+struct Pairs<'a, K, V>(&'a [(K, V)]);
+
+impl<K, V> Pairs<'_, K, V> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<K: AsRef<str>, V: Serialize> Serialize for Pairs<'_, K, V> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key.as_ref(), value)))
+    }
+}
+
+/// Classes that are zero are left out, bar the two that every answer has.
+#[derive(Serialize)]
+struct UsageDocument {
+    input_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_read_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_write_5m_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_write_1h_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_write_other_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    input_audio_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    input_image_tokens: u64,
+    output_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    reasoning_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    output_audio_tokens: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl From<Usage> for UsageDocument {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input_tokens: usage.input_tokens,
+            cache_read_tokens: usage.cache_read_tokens,
+            cache_write_5m_tokens: usage.cache_write_5m_tokens,
+            cache_write_1h_tokens: usage.cache_write_1h_tokens,
+            cache_write_other_tokens: usage.cache_write_other_tokens,
+            input_audio_tokens: usage.input_audio_tokens,
+            input_image_tokens: usage.input_image_tokens,
+            output_tokens: usage.output_tokens,
+            reasoning_tokens: usage.reasoning_tokens,
+            output_audio_tokens: usage.output_audio_tokens,
+        }
+    }
+}
