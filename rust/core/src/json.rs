@@ -124,6 +124,14 @@ impl<'text> Value<'text> {
         std::str::from_utf8(self.raw).ok()?.parse().ok()
     }
 
+    /// How many elements an array value has, and whether they are numbers; `None` for other kinds.
+    #[must_use]
+    pub fn as_elements(&self) -> Option<(u64, bool)> {
+        let elements: Vec<&serde_json::value::RawValue> = serde_json::from_slice(self.raw).ok()?;
+        let are_numbers = elements.first().is_some_and(|first| !first.get().starts_with(['"', '[', '{']));
+        Some((elements.len() as u64, are_numbers))
+    }
+
     /// Whether the value is `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {

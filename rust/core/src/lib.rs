@@ -8,6 +8,7 @@ pub mod dialects;
 pub mod failure;
 pub mod json;
 pub mod keys;
+pub mod multipart;
 pub mod routing;
 pub mod sse;
 pub mod tables;

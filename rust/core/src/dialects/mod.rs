@@ -1,13 +1,146 @@
-//! Wire formats, one module each with the same functions:
+//! Wire formats, one module each with the same functions, and one table that finds them.
 //!
-//! `read_request` finds what the gateway needs in a body, `splice` changes a field in place, `StreamReader`
-//! classifies events and knows when a stream is complete, `error_body` and `error_event` write an error as the
-//! format's own SDK expects it, `models_body` lists models. Same format in and out means the bytes pass unread but for
-//! these.
+//! `read_request` finds what the gateway needs in a body, `StreamReader` classifies events, knows when a stream is
+//! complete and writes an error as the format's own SDK expects it. What formats of one vendor share is in a module of
+//! the vendor's name. Same format in and out means the bytes pass unread but for these.
 
+pub mod openai;
 pub mod openai_chat;
+pub mod openai_plain;
+pub mod openai_responses;
+pub mod openai_token_usage;
 pub mod openai_usage;
 pub mod splice;
+
+use std::ops::Range;
+
+use openai::Request;
+
+use crate::failure::Failure;
+use crate::usage::Usage;
+
+/// A wire format of requests and answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Dialect {
+    /// OpenAI Chat Completions.
+    OpenaiChat,
+    /// OpenAI Completions, their predecessor.
+    OpenaiCompletions,
+    /// OpenAI Responses.
+    OpenaiResponses,
+    /// OpenAI's calls with a model and an answer in one piece, or in typed events.
+    OpenaiPlain {
+        /// What the vendor takes when no model is named.
+        default_model: Option<&'static str>,
+    },
+}
+
+impl Dialect {
+    /// Reads a JSON request body.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names the field at fault.
+    pub fn read_request(self, body: &[u8], depth_limit: usize) -> Result<Request, Failure> {
+        match self {
+            Self::OpenaiChat => openai_chat::read_request(body, depth_limit),
+            Self::OpenaiCompletions => openai_chat::read_completions_request(body, depth_limit),
+            Self::OpenaiResponses => openai_responses::read_request(body, depth_limit),
+            Self::OpenaiPlain { default_model } => openai_plain::read_request(body, depth_limit, default_model),
+        }
+    }
+
+    /// The token counts within a JSON answer. `None`: the answer is no JSON object.
+    #[must_use]
+    pub fn read_answer(self, body: &[u8]) -> Option<Option<Usage>> {
+        match self {
+            Self::OpenaiChat | Self::OpenaiCompletions => openai_chat::read_answer(body),
+            Self::OpenaiResponses => openai_responses::read_answer(body),
+            Self::OpenaiPlain { .. } => openai_plain::read_answer(body),
+        }
+    }
+
+    /// A reader for the answer to a request for `choices` choices.
+    #[must_use]
+    pub fn stream_reader(self, choices: u64) -> StreamReader {
+        match self {
+            Self::OpenaiChat | Self::OpenaiCompletions => {
+                StreamReader::OpenaiChat(openai_chat::StreamReader::new(choices))
+            }
+            Self::OpenaiResponses => StreamReader::OpenaiResponses(openai_responses::StreamReader::default()),
+            Self::OpenaiPlain { .. } => StreamReader::OpenaiPlain(openai_plain::StreamReader::new(choices)),
+        }
+    }
+}
+
+/// Follows a stream event by event, in whichever format it is.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each is the reader of the format it is named after")]
+pub enum StreamReader {
+    OpenaiChat(openai_chat::StreamReader),
+    OpenaiResponses(openai_responses::StreamReader),
+    OpenaiPlain(openai_plain::StreamReader),
+}
+
+impl StreamReader {
+    /// Takes in the data of one event.
+    pub fn read(&mut self, data: &[u8]) -> Reading {
+        match self {
+            Self::OpenaiChat(reader) => reader.read(data),
+            Self::OpenaiResponses(reader) => reader.read(data).into(),
+            Self::OpenaiPlain(reader) => reader.read(data).into(),
+        }
+    }
+
+    /// The token counts reported last.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::OpenaiChat(reader) => reader.usage(),
+            Self::OpenaiResponses(reader) => reader.usage(),
+            Self::OpenaiPlain(reader) => reader.usage(),
+        }
+    }
+
+    /// Bytes of content so far, as written in JSON: what an estimate goes by where no counts came.
+    #[must_use]
+    pub fn content_bytes(&self) -> u64 {
+        match self {
+            Self::OpenaiChat(reader) => reader.content_bytes(),
+            Self::OpenaiResponses(reader) => reader.content_bytes(),
+            // Sound and images have no bytes per token.
+            Self::OpenaiPlain(_) => 0,
+        }
+    }
+
+    /// Whether the stream may end here.
+    #[must_use]
+    pub fn completeness(&self) -> Completeness {
+        match self {
+            Self::OpenaiChat(reader) => reader.completeness(),
+            Self::OpenaiResponses(reader) => reader.completeness(),
+            Self::OpenaiPlain(reader) => reader.completeness(),
+        }
+    }
+
+    /// The id of what the stream is making, where others may refer to it later.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::OpenaiResponses(reader) => reader.id(),
+            Self::OpenaiChat(_) | Self::OpenaiPlain(_) => None,
+        }
+    }
+
+    /// An error as the last event of this stream.
+    #[must_use]
+    pub fn error_event(&self, failure: &Failure, request_id: &str) -> Vec<u8> {
+        match self {
+            Self::OpenaiChat(_) => openai_chat::error_event(failure, request_id),
+            Self::OpenaiResponses(reader) => reader.error_event(failure, request_id),
+            Self::OpenaiPlain(reader) => reader.error_event(failure, request_id),
+        }
+    }
+}
 
 /// What an event of a stream means; everything downstream hangs on this.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -16,7 +149,7 @@ pub enum EventClass {
     Preamble,
     /// Text, reasoning, a tool call or a refusal.
     Content,
-    /// Token counts alone.
+    /// Token counts alone, or with all that was content before.
     Usage,
     /// The format's own end mark.
     End,
@@ -24,10 +157,25 @@ pub enum EventClass {
     Error,
 }
 
+/// What one event says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reading {
+    /// What it means.
+    pub class: EventClass,
+    /// Where its member `"usage":null` lies in the data, with the comma that goes with it.
+    pub null_usage: Option<Range<usize>>,
+}
+
+impl From<EventClass> for Reading {
+    fn from(class: EventClass) -> Self {
+        Self { class, null_usage: None }
+    }
+}
+
 /// Whether a stream may stop where it stopped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Completeness {
-    /// Every choice has its finish reason and the end mark was seen.
+    /// Everything that was asked for is finished and the end mark, if there is one, was seen.
     Complete,
     /// Only the end mark is missing; it may be added.
     EndMarkMissing,

@@ -1,7 +1,8 @@
-//! OpenAI Chat Completions (`POST /v1/chat/completions`).
+//! OpenAI Chat Completions (`POST /v1/chat/completions`) and their predecessor, Completions (`POST /v1/completions`),
+//! whose choices have a `text` in place of a message and which are otherwise the same.
 //!
-//! Source: OpenAI API reference, "Chat Completions" and "Streaming". Compatible vendors deviate by leaving fields out,
-//! never by adding meaning to these, so absence is always tolerated.
+//! Source: OpenAI API reference, "Chat Completions", "Completions" and "Streaming". Compatible vendors deviate by leaving
+//! fields out, never by adding meaning to these, so absence is always tolerated.
 
 use std::ops::Range;
 
@@ -9,67 +10,45 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::openai::{self, Request};
 use super::splice::Splice;
-use super::{Completeness, EventClass, openai_usage};
+use super::{Completeness, EventClass, Reading, openai_usage};
 use crate::failure::Failure;
-use crate::json::{JsonError, Object, Value};
+use crate::json::{Object, Value};
 use crate::usage::Usage;
-
-/// Path behind a provider's base URL.
-pub const PATH: &str = "/chat/completions";
 
 /// The end mark of a stream.
 pub const END_EVENT: &[u8] = b"data: [DONE]\n\n";
-
-/// What the gateway needs of a request body.
-#[derive(Debug)]
-pub struct Request {
-    /// The model the client asks for.
-    pub model: String,
-    /// Where the model's JSON string (quotes included) lies in the body.
-    pub model_span: Range<usize>,
-    /// Whether the answer is to be a stream of events.
-    pub stream: bool,
-    /// How many choices are asked for.
-    pub choices: u64,
-    /// The end user, as the body names one.
-    pub user: Option<String>,
-    /// What makes the provider report a stream's token counts; `None` if it does without it.
-    pub usage_splice: Option<Splice>,
-}
 
 /// Reads a request body.
 ///
 /// # Errors
 /// A [`Failure`] that names the field: invalid JSON, a key twice, no model, a `stream` that is not a boolean.
 pub fn read_request(body: &[u8], depth_limit: usize) -> Result<Request, Failure> {
-    let object = Object::read(body, depth_limit).map_err(|error| match error {
-        JsonError::NotAnObject => Failure::invalid_request("the request body must be a JSON object", None),
-        other => Failure::invalid_request(format!("could not read the request body: {other}"), None),
-    })?;
-    let model_value = object
-        .get("model")
-        .ok_or_else(|| Failure::invalid_request("you must provide a model parameter", Some("model")))?;
-    let model = model_value
-        .as_text()
-        .filter(|model| !model.is_empty())
-        .ok_or_else(|| Failure::invalid_request("model must be a non-empty string", Some("model")))?;
-    let stream = match object.get("stream") {
-        None => false,
-        Some(value) if value.is_null() => false,
-        Some(value) => {
-            value.as_bool().ok_or_else(|| Failure::invalid_request("stream must be true or false", Some("stream")))?
-        }
-    };
-    let user = object.get("user").and_then(|value| value.as_text());
-    Ok(Request {
-        model,
-        model_span: model_value.span,
-        stream,
-        choices: object.get("n").and_then(|value| value.as_u64()).unwrap_or(1),
-        user: user.or_else(|| object.get("safety_identifier").and_then(|value| value.as_text())),
-        usage_splice: if stream { ask_for_usage(&object) } else { None },
-    })
+    let object = openai::read_object(body, depth_limit)?;
+    read_fields(&object)
+}
+
+/// Reads a request body of Completions, where each prompt of a list has `n` choices of its own.
+///
+/// # Errors
+/// As [`read_request`].
+pub fn read_completions_request(body: &[u8], depth_limit: usize) -> Result<Request, Failure> {
+    let object = openai::read_object(body, depth_limit)?;
+    let mut request = read_fields(&object)?;
+    // A list of numbers is one prompt in tokens.
+    if let Some((prompts, false)) = object.get("prompt").and_then(|prompt| prompt.as_elements()) {
+        request.choices = request.choices.saturating_mul(prompts.max(1));
+    }
+    Ok(request)
+}
+
+fn read_fields(object: &Object<'_>) -> Result<Request, Failure> {
+    let mut request = openai::read_fields(object, None)?;
+    if request.stream {
+        request.usage_splice = ask_for_usage(object);
+    }
+    Ok(request)
 }
 
 /// What to change so that `stream_options.include_usage` is true.
@@ -101,14 +80,8 @@ fn ask_for_usage(object: &Object<'_>) -> Option<Splice> {
 /// The token counts within an answer. `None`: the answer is no JSON object.
 #[must_use]
 pub fn read_answer(body: &[u8]) -> Option<Option<Usage>> {
-    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
-    Some(answer.usage.0.and_then(|usage| openai_usage::read(usage.get().as_bytes())))
-}
-
-#[derive(Deserialize)]
-struct Answer<'body> {
-    #[serde(borrow, default)]
-    usage: Raw<'body>,
+    let usage = openai::read_usage_field(body)?;
+    Some(usage.and_then(|usage| openai_usage::read(usage.get().as_bytes())))
 }
 
 /// A field as it is written, `null` included.
@@ -160,6 +133,8 @@ struct Choice {
     index: u32,
     #[serde(default)]
     delta: Option<Delta>,
+    #[serde(default)]
+    text: Length,
     #[serde(default)]
     finish_reason: FinishReason,
 }
@@ -227,21 +202,6 @@ impl<'de> Deserialize<'de> for Length {
     }
 }
 
-/// What one event says.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Reading {
-    /// What it means.
-    pub class: EventClass,
-    /// Where its member `"usage":null` lies in the data, with the comma that goes with it.
-    pub null_usage: Option<Range<usize>>,
-}
-
-impl From<EventClass> for Reading {
-    fn from(class: EventClass) -> Self {
-        Self { class, null_usage: None }
-    }
-}
-
 impl StreamReader {
     /// A reader for the answer to a request for `choices` choices.
     #[must_use]
@@ -281,7 +241,7 @@ impl StreamReader {
         let mut class = EventClass::Preamble;
         for choice in choices {
             let is_finished = choice.finish_reason == FinishReason::Given;
-            let content_bytes = choice.delta.map_or(0, |delta| delta.content_bytes());
+            let content_bytes = choice.text.0 + choice.delta.map_or(0, |delta| delta.content_bytes());
             self.content_bytes += content_bytes;
             if is_finished || content_bytes > 0 {
                 class = EventClass::Content;
@@ -348,46 +308,10 @@ fn member_around(data: &[u8], value: &str) -> Option<Range<usize>> {
     (data[comma] == b',').then_some(before_key.len()..comma + 1)
 }
 
-/// An error as the body of an answer.
-#[must_use]
-pub fn error_body(failure: &Failure, request_id: &str) -> Vec<u8> {
-    error_json(failure, request_id).into_bytes()
-}
-
 /// An error as the last event of a stream.
 #[must_use]
 pub fn error_event(failure: &Failure, request_id: &str) -> Vec<u8> {
-    format!("data: {}\n\n", error_json(failure, request_id)).into_bytes()
-}
-
-fn error_json(failure: &Failure, request_id: &str) -> String {
-    serde_json::json!({
-        "error": {
-            "message": failure.message,
-            "type": failure.cause.row().kind,
-            "param": failure.param,
-            "code": failure.code(),
-            "request_id": request_id,
-        }
-    })
-    .to_string()
-}
-
-/// The answer to `GET /v1/models`.
-#[must_use]
-pub fn models_body<'name>(names: impl Iterator<Item = &'name str>, created_unix_s: u64) -> Vec<u8> {
-    let data: Vec<_> = names.map(|name| model_json(name, created_unix_s)).collect();
-    serde_json::json!({"object": "list", "data": data}).to_string().into_bytes()
-}
-
-/// The answer to `GET /v1/models/{model}`.
-#[must_use]
-pub fn model_body(name: &str, created_unix_s: u64) -> Vec<u8> {
-    model_json(name, created_unix_s).to_string().into_bytes()
-}
-
-fn model_json(name: &str, created_unix_s: u64) -> serde_json::Value {
-    serde_json::json!({"id": name, "object": "model", "created": created_unix_s, "owned_by": "fastgate"})
+    format!("data: {}\n\n", openai::error_json(failure, request_id)).into_bytes()
 }
 
 #[cfg(test)]
@@ -494,12 +418,26 @@ mod tests {
     }
 
     #[test]
+    fn a_completion_has_text() {
+        use EventClass::{Content, Preamble};
+        let text = r#"{"choices":[{"index":0,"text":"a","logprobs":null,"finish_reason":null}]}"#;
+        let empty = r#"{"choices":[{"index":0,"text":"","finish_reason":null}]}"#;
+        let stop = r#"{"choices":[{"index":0,"text":"","finish_reason":"stop"}]}"#;
+        assert_eq!(classes(&[empty, text, stop], 1), (vec![Preamble, Content, Content], Completeness::EndMarkMissing));
+        let choices = |prompt: &str| {
+            let body = format!(r#"{{"model":"m","n":2,"prompt":{prompt}}}"#);
+            read_completions_request(body.as_bytes(), 16).expect(prompt).choices
+        };
+        assert_eq!([choices("\"a\""), choices(r#"["a","b","c"]"#), choices("[1,2,3]"), choices("[[1],[2]]")], [2, 6, 2, 4]);
+    }
+
+    #[test]
     fn reads_and_splices_requests() {
         let body = br#"{ "messages":[], "model" : "chat", "stream":true,"n":2, "user":"u1" }"#;
         let request = read_request(body, 16).expect("valid");
         assert_eq!((request.model.as_str(), request.stream, request.choices), ("chat", true, 2));
         assert_eq!(request.user.as_deref(), Some("u1"));
-        let spliced = splice(body, &mut [Splice::text(request.model_span, "gpt-\"4\"")]);
+        let spliced = splice(body, &mut [request.rename("gpt-\"4\"")]);
         assert_eq!(spliced, br#"{ "messages":[], "model" : "gpt-\"4\"", "stream":true,"n":2, "user":"u1" }"#);
         for (body, param) in [
             (r#"{"messages":[]}"#, Some("model")),

@@ -65,7 +65,7 @@ pub fn read(usage: &[u8]) -> Option<Usage> {
 }
 
 /// Takes a part out of the whole that includes it; never more than is left.
-fn take(whole: &mut u64, part: u64) -> u64 {
+pub(super) fn take(whole: &mut u64, part: u64) -> u64 {
     let part = part.min(*whole);
     *whole -= part;
     part

@@ -1,0 +1,223 @@
+//! What OpenAI's formats have in common: how a request names its model, how an error reads, how models are listed.
+//!
+//! Source: OpenAI API reference. Compatible vendors deviate by leaving fields out, never by adding meaning to these, so
+//! absence is always tolerated.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::splice::Splice;
+use crate::failure::Failure;
+use crate::json::{JsonError, Object, Value};
+
+/// What the gateway needs of a request body.
+#[derive(Debug)]
+pub struct Request {
+    /// The model the client asks for.
+    pub model: String,
+    /// Where the model's JSON string (quotes included) lies in the body; empty where there is none.
+    model_span: Range<usize>,
+    /// Whether the answer is to be a stream of events.
+    pub stream: bool,
+    /// How many choices are asked for.
+    pub choices: u64,
+    /// The end user, as the body names one.
+    pub user: Option<String>,
+    /// What makes the provider report a stream's token counts; `None` if it does without it.
+    pub usage_splice: Option<Splice>,
+    /// The stored object that this request goes on from: an earlier response, or a conversation.
+    pub continues: Option<String>,
+}
+
+impl Request {
+    /// What to change so that the body names this model.
+    #[must_use]
+    pub fn rename(&self, model: &str) -> Splice {
+        let mut change = Splice::text(self.model_span.clone(), model);
+        if self.model_span.is_empty() {
+            change.replacement = format!("\"model\":{},", change.replacement);
+        }
+        change
+    }
+}
+
+/// Reads the top-level fields of a request body.
+///
+/// # Errors
+/// A [`Failure`] that says where the JSON breaks: invalid, a key twice, too deep, no object.
+pub fn read_object(body: &[u8], depth_limit: usize) -> Result<Object<'_>, Failure> {
+    Object::read(body, depth_limit).map_err(|error| match error {
+        JsonError::NotAnObject => Failure::invalid_request("the request body must be a JSON object", None),
+        other => Failure::invalid_request(format!("could not read the request body: {other}"), None),
+    })
+}
+
+/// Reads the fields that all of OpenAI's requests share. `default_model`: what the vendor takes when none is named.
+///
+/// # Errors
+/// A [`Failure`] that names the field: no model, a `stream` that is not a boolean.
+pub fn read_fields(object: &Object<'_>, default_model: Option<&str>) -> Result<Request, Failure> {
+    let (model, model_span) = match (object.get("model"), default_model) {
+        (Some(value), _) => {
+            let model = value.as_text().filter(|model| !model.is_empty());
+            let model =
+                model.ok_or_else(|| Failure::invalid_request("model must be a non-empty string", Some("model")))?;
+            (model, value.span)
+        }
+        (None, Some(model)) if !object.is_empty() => {
+            let start = object.first_member();
+            (model.to_owned(), start..start)
+        }
+        (None, _) => return Err(Failure::invalid_request("you must provide a model parameter", Some("model"))),
+    };
+    let stream = match given(object, "stream") {
+        None => false,
+        Some(value) => {
+            value.as_bool().ok_or_else(|| Failure::invalid_request("stream must be true or false", Some("stream")))?
+        }
+    };
+    let text = |key| object.get(key).and_then(|value| value.as_text());
+    Ok(Request {
+        model,
+        model_span,
+        stream,
+        choices: object.get("n").and_then(|value| value.as_u64()).unwrap_or(1),
+        user: text("user").or_else(|| text("safety_identifier")),
+        usage_splice: None,
+        continues: None,
+    })
+}
+
+/// A field's value; `null` is how SDKs write "left out".
+pub fn given<'text>(object: &Object<'text>, key: &str) -> Option<Value<'text>> {
+    object.get(key).filter(|value| !value.is_null())
+}
+
+/// The `usage` of an answer, as it is written; `Some(None)` where it is left out or null. `None`: the answer is no JSON
+/// object.
+pub(super) fn read_usage_field(body: &[u8]) -> Option<Option<&RawValue>> {
+    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
+    Some(answer.usage)
+}
+
+#[derive(Deserialize)]
+struct Answer<'body> {
+    #[serde(borrow, default)]
+    usage: Option<&'body RawValue>,
+}
+
+/// Something that a provider keeps: a response, a file, a batch.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// The name later requests refer to it by.
+    pub id: Option<String>,
+    /// The model that made it.
+    pub model: Option<String>,
+    conversation: Option<Conversation>,
+    output_file_id: Option<String>,
+    error_file_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Conversation {
+    id: Option<String>,
+}
+
+impl Kept {
+    /// Reads a JSON answer; nothing is kept by one that is no object.
+    #[must_use]
+    pub fn read(body: &[u8]) -> Self {
+        serde_json::from_slice(body).unwrap_or_default()
+    }
+
+    /// Its id, and those of what came with it: the conversation of a response, the files of a batch.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        let conversation = self.conversation.as_ref().and_then(|conversation| conversation.id.as_deref());
+        let others = [conversation, self.output_file_id.as_deref(), self.error_file_id.as_deref()];
+        self.id.as_deref().into_iter().chain(others.into_iter().flatten())
+    }
+}
+
+/// An error as the body of an answer.
+#[must_use]
+pub fn error_body(failure: &Failure, request_id: &str) -> Vec<u8> {
+    error_json(failure, request_id).to_string().into_bytes()
+}
+
+/// The error object in its envelope.
+pub(super) fn error_json(failure: &Failure, request_id: &str) -> serde_json::Value {
+    serde_json::json!({
+        "error": {
+            "message": failure.message,
+            "type": failure.cause.row().kind,
+            "param": failure.param,
+            "code": failure.code(),
+            "request_id": request_id,
+        }
+    })
+}
+
+/// An error as the last event of a stream of typed events. The vendor writes the error flat in its reference and
+/// nested on the wire; both are here, since SDKs raise on the nested one and people read the flat one.
+pub(super) fn typed_error_event(failure: &Failure, request_id: &str, sequence_number: u64) -> Vec<u8> {
+    let mut event = error_json(failure, request_id);
+    event["type"] = "error".into();
+    event["code"] = failure.code().into();
+    event["message"] = failure.message.as_str().into();
+    event["param"] = failure.param.into();
+    event["sequence_number"] = sequence_number.into();
+    format!("event: error\ndata: {event}\n\n").into_bytes()
+}
+
+/// The answer to `GET /v1/models`.
+#[must_use]
+pub fn models_body<'name>(names: impl Iterator<Item = &'name str>, created_unix_s: u64) -> Vec<u8> {
+    let data: Vec<_> = names.map(|name| model_json(name, created_unix_s)).collect();
+    serde_json::json!({"object": "list", "data": data}).to_string().into_bytes()
+}
+
+/// The answer to `GET /v1/models/{model}`.
+#[must_use]
+pub fn model_body(name: &str, created_unix_s: u64) -> Vec<u8> {
+    model_json(name, created_unix_s).to_string().into_bytes()
+}
+
+fn model_json(name: &str, created_unix_s: u64) -> serde_json::Value {
+    serde_json::json!({"id": name, "object": "model", "created": created_unix_s, "owned_by": "fastgate"})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::splice::splice;
+    use super::*;
+
+    fn read(body: &str, default_model: Option<&str>) -> Result<Request, Failure> {
+        read_fields(&read_object(body.as_bytes(), 16)?, default_model)
+    }
+
+    fn rename(body: &str, default_model: Option<&str>) -> String {
+        let request = read(body, default_model).expect(body);
+        String::from_utf8(splice(body.as_bytes(), &mut [request.rename("new")])).expect("UTF-8")
+    }
+
+    #[test]
+    fn reads_the_ids_of_what_is_kept() {
+        let ids = |body: &str| Kept::read(body.as_bytes()).ids().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(ids(r#"{"id":"resp_1","object":"response","conversation":{"id":"conv_1"}}"#), ["resp_1", "conv_1"]);
+        assert_eq!(ids(r#"{"id":"batch_1","output_file_id":"file-2","error_file_id":null}"#), ["batch_1", "file-2"]);
+        assert!(ids("[]").is_empty() && ids(r#"{"object":"list"}"#).is_empty());
+    }
+
+    #[test]
+    fn a_model_left_out_is_the_vendors_default_and_can_be_renamed() {
+        assert_eq!(read(r#"{"input":"x"}"#, Some("usual")).expect("valid").model, "usual");
+        assert_eq!(rename(r#" {"input":"x"}"#, Some("usual")), r#" {"model":"new","input":"x"}"#);
+        assert_eq!(read("{}", Some("usual")).expect_err("nothing").param, Some("model"));
+        assert_eq!(rename(r#"{"model":"old"}"#, Some("usual")), r#"{"model":"new"}"#);
+        // A null can't be told from a name by a splice that keeps every other byte, and no SDK sends it.
+        assert_eq!(read(r#"{"model":null}"#, Some("usual")).expect_err("null").param, Some("model"));
+    }
+}
