@@ -10,8 +10,9 @@ KEY = "fg_test_master_0123456789abcdefghijklmnop"
 CHAT_ONLY_KEY = "any-string-may-be-a-key-but-only-for-chat"
 EXPIRED_KEY = "fg_test_expired_0123456789abcdefghijklmno"
 EUROPE_KEY = "fg_test_europe_0123456789abcdefghijklmnop"
+OTHER_KEY = "fg_test_other_0123456789abcdefghijklmnopq"
 UNKNOWN_KEY = "fg_test_unknown_0123456789abcdefghijklmno"
-SECRETS = (PROVIDER_KEY, KEY, CHAT_ONLY_KEY, EXPIRED_KEY, EUROPE_KEY, UNKNOWN_KEY)
+SECRETS = (PROVIDER_KEY, KEY, CHAT_ONLY_KEY, EXPIRED_KEY, EUROPE_KEY, OTHER_KEY, UNKNOWN_KEY)
 
 
 def key_table(key: str, tenant: str = "acme", more: str = "") -> str:
@@ -37,6 +38,35 @@ def keyless(base_url: str) -> str:
 def open_provider(base_url: str) -> str:
     """One provider that serves every name, one key."""
     return provider(base_url) + "\n[tenants.acme]\n" + key_table(KEY)
+
+
+def two_tenants(base_url: str) -> str:
+    """One account, named as two providers, with a deployment at each; two tenants."""
+    return (
+        provider(base_url)
+        + provider(base_url).replace("upstream", "second")
+        + """
+[deployments.alpha]
+provider = "upstream"
+model = "upstream-alpha"
+
+[deployments.beta]
+provider = "second"
+model = "upstream-beta"
+
+[groups.both]
+members = { alpha = 1, beta = 1 }
+
+[models.chat]
+use = ["both"]
+
+[tenants.acme]
+[tenants.other]
+"""
+        + key_table(KEY)
+        + key_table(OTHER_KEY, tenant="other")
+        + key_table(CHAT_ONLY_KEY, more='models = ["chat"]\n')
+    )
 
 
 def named(base_url: str) -> str:

@@ -171,7 +171,8 @@ class Gateway:
         assert code in (0, -signal.SIGTERM), f"exit code {code}:\n{log}"
         assert not [secret for secret in SECRETS if secret in log], f"a secret is in the log:\n{log}"
         assert "panicked" not in log, log
-        assert "Traceback" not in log, log
+        # ASGI servers are told by an exception that an answer broke off, and log it.
+        assert log.count("Traceback") == log.count("AnswerBroken: "), log
 
     # Clients
 
@@ -196,11 +197,14 @@ class Gateway:
         connection.sendall(f"{head}{key}content-type: application/json\r\n\r\n".encode() + body)
         return connection
 
-    def send_chunked(self, body: bytes) -> socket.socket:
-        """A connection on which a chat was sent in chunks of 10,000 bytes, as far as the gateway took it."""
+    def send_chunked(
+        self, body: bytes, path: str = CHAT, content_type: str = "application/json"
+    ) -> socket.socket:
+        """A connection on which a body was sent in chunks of 10,000 bytes, as far as the gateway took it."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=CLIENT_TIMEOUT_S)
-        head = f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n"
-        connection.sendall(f"{head}authorization: Bearer {self.key}\r\n\r\n".encode())
+        head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n"
+        key = f"authorization: Bearer {self.key}\r\ncontent-type: {content_type}\r\n\r\n"
+        connection.sendall(f"{head}{key}".encode())
         with suppress(BrokenPipeError, ConnectionResetError):
             for start in range(0, len(body), 10_000):
                 piece = body[start : start + 10_000]

@@ -104,6 +104,40 @@ def test_recorded_exchanges_pass_unchanged(gateway: Gateway, upstream: Upstream,
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("openai-responses", "/v1/responses"),
+        ("openai-embeddings", "/v1/embeddings"),
+        ("openai-completions", "/v1/completions"),
+    ],
+)
+def test_recorded_exchanges_beside_chat_pass_unchanged(
+    gateway: Gateway, upstream: Upstream, name: str, path: str
+) -> None:
+    wrong = []
+    headers = {"content-type": "application/json", "authorization": f"Bearer {gateway.key}"}
+    for exchange in read_shared(f"wire/exchanges/{name}.jsonl"):
+        request, response = exchange["request"].get("json"), exchange["response"]
+        # Credentials refused by the provider are a matter between it and the gateway.
+        if not request or "model" not in request or response["status"] == 401:
+            continue
+        body = recorded_body(response)
+        content_type = "text/event-stream" if "sse" in response else "application/json"
+        upstream.answer_bytes(
+            body, status=response["status"], content_type=content_type, split_bytes=ODD_SPLITS
+        )
+        # As sent when token counts were asked for already: what is spliced is chat's test.
+        if name == "openai-completions" and request.get("stream"):
+            request["stream_options"] = {"include_usage": True}
+        through = gateway.fetch("POST", path, json.dumps(request).encode(), headers)
+        if (through.status, through.body) != (response["status"], body):
+            wrong.append(f"{exchange['id']}: {through.status} {difference(through.body, body)}")
+        if upstream.only().body != json.dumps(request).encode():
+            wrong.append(f"{exchange['id']}: the request changed")
+    assert not wrong, "\n".join(wrong[:20])
+
+
 def recorded_body(response: dict[str, Any]) -> bytes:
     if "sse" in response:
         text: str = response["sse"]

@@ -118,10 +118,26 @@ def test_every_field(tmp_path: Path) -> None:
     assert tables["access"] == {"allowed_hosts": None, "allowed_origins": []}
     assert tables["bounds"] == {
         "request_body_bytes": 10_000_000,
+        "multipart_body_bytes": 32_000_000,
         "stream_event_bytes": 4_000_000,
         "idle_connections": 64,
         "idle_timeout_ms": 60_000,
     }
+
+
+def test_files_are_kept_by_one_provider() -> None:
+    two = (
+        '[providers.a]\nbase_url = "https://a.example/v1"\n[providers.b]\nbase_url = "https://b.example/v1"\n'
+    )
+    deployment = '[deployments.d]\nprovider = "a"\nmodel = "m"\n'
+    assert tables_of(two)["files_deployment"] is None
+    named = tables_of('[server]\nfiles_provider = "a"\n' + two + deployment)
+    kept_by = named["deployments"][named["files_deployment"]]
+    assert (kept_by["id"], kept_by["provider"], kept_by["model"]) == ("a", 0, None)
+    assert kept_by["id"] not in named["models"]
+    assert not any(opened["deployment"] == named["files_deployment"] for opened in named["open_providers"])
+    only = tables_of('[providers.a]\nbase_url = "https://a.example/v1"\n')
+    assert only["files_deployment"] == only["open_providers"][0]["deployment"]
 
 
 def test_access_and_bounds() -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from fastgate.config.loading import MOCK, Config
 from fastgate.config.references import DEFAULT_TENANT
-from fastgate.config.settings import Provider, Server, Timeouts
+from fastgate.config.settings import Provider, Server, Settings, Timeouts
 from fastgate.config.units import Duration
 
 _TOTAL_DEFAULT = Duration.parse("10m")
@@ -36,6 +36,7 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
             {"deployment": len(deployments), "prefixes": list(opened.prefixes), "any": opened.any}
         )
         deployments.append(_deployment(opened.provider, providers[opened.provider], None, None, Timeouts()))
+    files_deployment = _files_deployment(settings, providers, deployments)
     tenants = [DEFAULT_TENANT, *(name for name in settings.tenants if name != DEFAULT_TENANT)]
     return {
         "providers": [
@@ -55,6 +56,7 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
         }
         | (_mock_route(deployments) if config.mock else {}),
         "open_providers": open_providers,
+        "files_deployment": files_deployment,
         "tenants": [
             {"id": name, "region": settings.tenants[name].region if name in settings.tenants else None}
             for name in tenants
@@ -73,6 +75,20 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
         "access": _access(settings.server),
         "bounds": _bounds(settings.server),
     }
+
+
+def _files_deployment(
+    settings: Settings, providers: dict[str, int], deployments: list[dict[str, Any]]
+) -> int | None:
+    """The deployment without a model that stands for the provider of files; added where there is none yet."""
+    name = settings.server.files_provider or (next(iter(providers)) if len(providers) == 1 else None)
+    if name is None:
+        return None
+    for index, deployment in enumerate(deployments):
+        if deployment["provider"] == providers[name] and deployment["model"] is None:
+            return index
+    deployments.append(_deployment(name, providers[name], None, None, Timeouts()))
+    return len(deployments) - 1
 
 
 def _mock_route(deployments: list[dict[str, Any]]) -> dict[str, Any]:
@@ -128,6 +144,7 @@ def _bounds(server: Server) -> dict[str, Any]:
     bounds = server.bounds
     return {
         "request_body_bytes": bounds.request_body,
+        "multipart_body_bytes": bounds.multipart_body,
         "stream_event_bytes": bounds.stream_event,
         "idle_connections": bounds.idle_connections,
         "idle_timeout_ms": bounds.idle_timeout,

@@ -71,6 +71,9 @@ def _check_server(settings: Settings, findings: Findings) -> None:
             )
         elif server.admin == server.listen and not server.admin.endswith(":0"):
             findings.add(("server", "admin"), "must differ from server.listen")
+    if server.files_provider is not None and server.files_provider not in settings.providers:
+        hint = did_you_mean(server.files_provider, settings.providers)
+        findings.add(("server", "files_provider"), "no such provider", hint or "add it to [providers]")
     for index, host in enumerate(server.allowed_hosts or ()):
         if split_address(f"{host}:1") is None:
             findings.add(("server", "allowed_hosts", index), "must be a host name or address without port")

@@ -45,6 +45,9 @@ class Bounds(_Table, frozen=True, kw_only=True):
     request_body: Annotated[
         Size, Meta(description="Largest request body; a larger one is answered with 413.")
     ] = _size("10MB")
+    multipart_body: Annotated[
+        Size, Meta(description="Largest multipart form (files, sound, images); it streams through.")
+    ] = _size("32MB")
     stream_event: Annotated[
         Size,
         Meta(description="Largest event of a provider's stream; a larger one ends the stream as an error."),
@@ -89,6 +92,13 @@ class Server(_Table, frozen=True, kw_only=True):
     allowed_origins: Annotated[
         list[str], Meta(description="Origins that browsers may call from, as `https://app.example.com`.")
     ] = field(default_factory=list)
+    files_provider: Annotated[
+        str | None,
+        Meta(
+            description="Id in `[providers]`: who keeps files and batches. If absent: the provider, "
+            "where there is only one."
+        ),
+    ] = None
     bounds: Annotated[Bounds, Meta(description="Upper bounds of what one request may occupy.")] = field(
         default_factory=Bounds
     )

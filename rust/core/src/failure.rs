@@ -13,10 +13,12 @@ pub enum Cause {
     ModelForbidden,
     ModelNotFound,
     PathNotFound,
+    NotFound,
     MethodNotAllowed,
     HostRefused,
     OriginRefused,
     LoopbackOnly,
+    SharedAccount,
     NoRoute,
     ProviderUnreachable,
     ProviderFailed,
@@ -24,6 +26,7 @@ pub enum Cause {
     ProviderTimeout,
     StreamCut,
     Overloaded,
+    NotImplemented,
 }
 
 /// Whose doing it is.
@@ -84,17 +87,19 @@ const fn row(
 }
 
 /// Every cause, in the order of [`Cause`].
-pub const TABLE: [Row; 17] = [
+pub const TABLE: [Row; 20] = [
     row(Cause::InvalidRequest, 400, INVALID, "invalid_request", Fault::Caller, Some(false)),
     row(Cause::BodyTooLarge, 413, INVALID, "request_too_large", Fault::Caller, Some(false)),
     row(Cause::InvalidKey, 401, "authentication_error", "invalid_api_key", Fault::Caller, Some(false)),
     row(Cause::ModelForbidden, 403, "permission_error", "model_not_allowed", Fault::Policy, Some(false)),
     row(Cause::ModelNotFound, 404, INVALID, "model_not_found", Fault::Caller, Some(false)),
     row(Cause::PathNotFound, 404, INVALID, "unknown_url", Fault::Caller, Some(false)),
+    row(Cause::NotFound, 404, INVALID, "not_found", Fault::Caller, Some(false)),
     row(Cause::MethodNotAllowed, 405, INVALID, "method_not_allowed", Fault::Caller, Some(false)),
     row(Cause::HostRefused, 403, "permission_error", "host_not_allowed", Fault::Policy, Some(false)),
     row(Cause::OriginRefused, 403, "permission_error", "origin_not_allowed", Fault::Policy, Some(false)),
     row(Cause::LoopbackOnly, 403, "permission_error", "loopback_only", Fault::Policy, Some(false)),
+    row(Cause::SharedAccount, 403, "permission_error", "shared_account", Fault::Policy, Some(false)),
     row(Cause::NoRoute, 400, INVALID, "no_route", Fault::Policy, Some(false)),
     row(Cause::ProviderUnreachable, 502, SERVER, "provider_unreachable", Fault::Provider, None),
     row(Cause::ProviderFailed, 502, SERVER, "provider_failed", Fault::Provider, None),
@@ -102,6 +107,7 @@ pub const TABLE: [Row; 17] = [
     row(Cause::ProviderTimeout, 504, SERVER, "provider_timeout", Fault::Provider, None),
     row(Cause::StreamCut, 502, SERVER, "stream_cut", Fault::Provider, None),
     row(Cause::Overloaded, 503, SERVER, "overloaded", Fault::Gateway, None),
+    row(Cause::NotImplemented, 501, INVALID, "not_implemented", Fault::Caller, Some(false)),
 ];
 
 impl Cause {

@@ -245,7 +245,9 @@ mod tests {
     fn reads_boundaries() {
         assert_eq!(boundary("multipart/form-data; boundary=abc"), Some("abc"));
         assert_eq!(boundary("Multipart/Form-Data; charset=utf-8; Boundary=\"a b\""), Some("a b"));
-        for wrong in ["application/json", "multipart/form-data", "multipart/mixed; boundary=a", "multipart/form-data; boundary="] {
+        for wrong in
+            ["application/json", "multipart/form-data", "multipart/mixed; boundary=a", "multipart/form-data; boundary="]
+        {
             assert_eq!(boundary(wrong), None, "{wrong}");
         }
     }

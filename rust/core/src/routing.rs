@@ -87,10 +87,10 @@ mod tests {
                 {"id":"d0","provider":0,"model":"gpt-4o","region":"eu","timeouts":{"connect_ms":1,"first_content_ms":1,"gap_ms":1,"total_ms":1}},
                 {"id":"groq","provider":1,"model":null,"region":null,"timeouts":{"connect_ms":1,"first_content_ms":1,"gap_ms":1,"total_ms":1}}],
               "models":{"chat":{"budget_ms":null,"listed":true,"chain":[[{"deployment":0,"weight":1}]]}},
-              "open_providers":[{"deployment":1,"prefixes":["llama-"],"any":false}],
+              "open_providers":[{"deployment":1,"prefixes":["llama-"],"files_deployment":null,"any":false}],
               "tenants":[{"id":"default","region":null}],"keys":[],
               "access":{"allowed_hosts":null,"allowed_origins":[]},
-              "bounds":{"request_body_bytes":1,"stream_event_bytes":1,"idle_connections":1,"idle_timeout_ms":1}}"#,
+              "bounds":{"request_body_bytes":1,"multipart_body_bytes":1,"stream_event_bytes":1,"idle_connections":1,"idle_timeout_ms":1}}"#,
         )
         .expect("valid")
     }

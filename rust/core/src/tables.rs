@@ -20,6 +20,8 @@ pub struct Tables {
     pub models: HashMap<String, Route>,
     /// Providers without deployments: they serve names that no table lists.
     pub open_providers: Vec<OpenProvider>,
+    /// Index into `deployments`: where files and batches are kept.
+    pub files_deployment: Option<usize>,
     /// Who pays; `keys[].tenant` points here. Index 0 is the tenant of a gateway without keys.
     pub tenants: Vec<Tenant>,
     /// Virtual keys. Empty means that no key is asked for.
@@ -193,6 +195,8 @@ pub struct Access {
 pub struct Bounds {
     /// Largest request body.
     pub request_body_bytes: usize,
+    /// Largest multipart form.
+    pub multipart_body_bytes: usize,
     /// Largest event of a stream.
     pub stream_event_bytes: usize,
     /// Idle upstream connections kept per core and provider address.
@@ -233,6 +237,9 @@ impl Tables {
         }
         for open in &self.open_providers {
             check_index("open_providers", "", "deployment", open.deployment, self.deployments.len())?;
+        }
+        if let Some(deployment) = self.files_deployment {
+            check_index("files_deployment", "", "deployment", deployment, self.deployments.len())?;
         }
         for key in &self.keys {
             check_index("keys", &key.digest, "tenant", key.tenant, self.tenants.len())?;

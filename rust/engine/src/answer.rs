@@ -1,7 +1,7 @@
 //! What goes back to the client: which answers of a provider are passed on, with which headers, and refusals.
 
 use bytes::Bytes;
-use fastgate_core::dialects::openai_chat;
+use fastgate_core::dialects::openai;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::usage::Usage;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::body::ResponseBody;
 use crate::flight::Flight;
+use crate::operation::{Gives, Operation};
 use crate::record::Record;
 use crate::relay::{Events, Relay};
 use crate::settlement::{Outcome, Settlement};
@@ -57,11 +58,12 @@ pub(crate) fn judge(
     body: &Bytes,
     is_whole: bool,
     deployment: &str,
+    operation: &Operation,
 ) -> Result<Option<Usage>, Failure> {
     let status = head.status.as_u16();
     let failure = |cause, message| Err(Failure { provider_code: error_code(body), ..Failure::new(cause, message) });
     match status {
-        200..=299 => read_success(body, is_whole).ok_or_else(|| {
+        200..=299 => read_success(body, is_whole, operation).ok_or_else(|| {
             let message = format!("{deployment}: the provider answered {status} without a whole JSON object");
             Failure::new(Cause::ProviderFailed, message)
         }),
@@ -82,14 +84,43 @@ pub(crate) fn judge(
     }
 }
 
-/// The token counts of a successful answer, as far as it is at hand; `None` if it is no JSON object.
-fn read_success(body: &[u8], is_whole: bool) -> Option<Option<Usage>> {
+/// The token counts of a successful answer, as far as it is at hand; `None` if it is no JSON object and has to be one.
+fn read_success(body: &[u8], is_whole: bool, operation: &Operation) -> Option<Option<Usage>> {
     let is_begun = body.trim_ascii_start().first() == Some(&b'{');
     match (is_begun, is_whole) {
-        (true, true) => openai_chat::read_answer(body),
+        (true, true) => operation.dialect.read_answer(body),
         (true, false) => Some(None),
         (false, _) => None,
     }
+    .or((operation.gives == Gives::Content).then_some(None))
+}
+
+/// What content of a success may be. Not HTML: that is what proxies say when a provider is down.
+const CONTENT_TYPES: [&str; 10] = [
+    "audio/",
+    "image/",
+    "video/",
+    "text/plain",
+    "text/vtt",
+    "text/csv",
+    "application/octet-stream",
+    "application/jsonl",
+    "application/x-ndjson",
+    "application/x-subrip",
+];
+
+/// Decides whether content that is no JSON may be passed on.
+///
+/// # Errors
+/// [`Cause::ProviderFailed`] for a type that no operation answers with.
+pub(crate) fn judge_content(head: &response::Parts, deployment: &str) -> Result<(), Failure> {
+    let content_type = head.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
+    let content_type = content_type.unwrap_or_default();
+    if CONTENT_TYPES.iter().any(|known| content_type.starts_with(known.as_bytes())) {
+        return Ok(());
+    }
+    let message = format!("{deployment}: the provider answered with a type of content that is not passed on");
+    Err(Failure::new(Cause::ProviderFailed, message))
 }
 
 /// The provider's own `error.code`, if it is a plain word.
@@ -148,7 +179,7 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement) -> Response<Respon
 /// The gateway's own error, as the client's SDK expects it.
 pub(crate) fn refusal(failure: &Failure, request_id: RequestId) -> Response<ResponseBody> {
     let row = failure.cause.row();
-    let body = Bytes::from(openai_chat::error_body(failure, request_id.as_str()));
+    let body = Bytes::from(openai::error_body(failure, request_id.as_str()));
     let mut response = Response::new(ResponseBody::Whole(body));
     *response.status_mut() = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -194,6 +225,7 @@ fn passed_on<B>(head: &response::Parts, body: B) -> Response<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::OPERATIONS;
 
     fn head(status: u16) -> response::Parts {
         let mut parts = Response::new(()).into_parts().0;
@@ -203,7 +235,9 @@ mod tests {
 
     #[test]
     fn only_passes_on_what_a_client_can_use() {
-        let judge = |status, body: &'static str| judge(&head(status), &Bytes::from_static(body.as_bytes()), true, "d");
+        let judge = |status, body: &'static str| {
+            judge(&head(status), &Bytes::from_static(body.as_bytes()), true, "d", &OPERATIONS[0])
+        };
         assert!(judge(200, " {\"choices\":[]}").is_ok());
         assert!(judge(429, "slow down").is_ok());
         assert_eq!(judge(200, "<html>").expect_err("html").cause, Cause::ProviderFailed);

@@ -38,7 +38,7 @@ impl RequestBody {
         }
         let mut joined = Joined::default();
         while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {
-            let frame = frame.map_err(|_| Failure::invalid_request("the request body broke off", None))?;
+            let frame = frame.map_err(|_| broke_off())?;
             let Ok(data) = frame.into_data() else { continue };
             if joined.len() + data.len() > limit_bytes {
                 return Err(too_large(limit_bytes));
@@ -49,8 +49,12 @@ impl RequestBody {
     }
 }
 
-fn too_large(limit_bytes: usize) -> Failure {
+pub(crate) fn too_large(limit_bytes: usize) -> Failure {
     Failure::new(Cause::BodyTooLarge, format!("the request body is larger than the limit of {limit_bytes} bytes"))
+}
+
+pub(crate) fn broke_off() -> Failure {
+    Failure::invalid_request("the request body broke off", None)
 }
 
 /// An answer's body: at hand, or relayed from the provider.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use fastgate_core::dialects::openai_chat;
+use fastgate_core::dialects::openai;
 use fastgate_core::failure::{Cause, Failure};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
@@ -12,19 +12,25 @@ use crate::answer;
 use crate::body::{RequestBody, ResponseBody};
 use crate::exchange::exchange;
 use crate::guard::{self, Peer};
+use crate::operation::{self, Found};
 use crate::worker::Worker;
 
-const CHAT_PATH: &str = "/v1/chat/completions";
+const VERSION_PATH: &str = "/v1";
 const MODELS_PATH: &str = "/v1/models";
+const REALTIME_PATH: &str = "/v1/realtime";
 
 /// Answers one request.
 pub async fn answer(worker: &Rc<Worker>, request: Request<RequestBody>, peer: Peer) -> Response<ResponseBody> {
-    let path = request.uri().path();
-    if path == CHAT_PATH {
-        if request.method() == Method::POST {
-            return exchange(worker, request, peer).await;
-        }
-        return method_not_allowed(worker, "POST");
+    if let Some(failure) = wants_a_socket(&request) {
+        return refused(worker, &failure);
+    }
+    // The path outlives the request, which the exchange takes apart.
+    let uri = request.uri().clone();
+    let path = uri.path();
+    match path.strip_prefix(VERSION_PATH).map_or(Found::Nothing, |rest| operation::find(request.method(), rest)) {
+        Found::Operation(call) => return exchange(worker, call, request, peer).await,
+        Found::OtherMethod(allowed) => return method_not_allowed(worker, &allowed),
+        Found::Nothing => {}
     }
     match path {
         "/livez" => health(true),
@@ -65,7 +71,7 @@ fn models(worker: &Worker, request: &Request<RequestBody>, peer: Peer, one: Opti
     if let Some(asked) = one {
         let found = routes.map(|(name, _)| name).find(|name| *name == asked);
         return match found {
-            Some(name) => answer::json(openai_chat::model_body(name, snapshot.prepared_unix_s)),
+            Some(name) => answer::json(openai::model_body(name, snapshot.prepared_unix_s)),
             None => refused(
                 worker,
                 &Failure {
@@ -77,13 +83,27 @@ fn models(worker: &Worker, request: &Request<RequestBody>, peer: Peer, one: Opti
     }
     let mut names: Vec<&str> = routes.filter(|(_, route)| route.listed).map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
-    answer::json(openai_chat::models_body(names.into_iter(), snapshot.prepared_unix_s))
+    answer::json(openai::models_body(names.into_iter(), snapshot.prepared_unix_s))
 }
 
-fn method_not_allowed(worker: &Worker, allowed: &'static str) -> Response<ResponseBody> {
+/// Realtime speaks over a WebSocket, which no door carries.
+fn wants_a_socket(request: &Request<RequestBody>) -> Option<Failure> {
+    let path = request.uri().path();
+    let is_realtime = path.strip_prefix(REALTIME_PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    // Clients that could do with HTTP/2 offer it on a request that is to be answered all the same (RFC 7540, 3.2).
+    let upgrade = request.headers().get(header::UPGRADE).filter(|protocol| *protocol != "h2c");
+    (is_realtime || upgrade.is_some()).then(|| {
+        let message = "realtime sessions and protocol upgrades are not served: use chat completions or responses";
+        Failure::new(Cause::NotImplemented, message)
+    })
+}
+
+fn method_not_allowed(worker: &Worker, allowed: &str) -> Response<ResponseBody> {
     let failure = Failure::new(Cause::MethodNotAllowed, format!("this path takes {allowed} only"));
     let mut response = refused(worker, &failure);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
     response
 }
 

@@ -4,21 +4,20 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use fastgate_core::dialects::openai_chat;
-use fastgate_core::dialects::splice::{Splice, splice};
-use fastgate_core::failure::{Cause, Failure};
-use fastgate_core::routing::{self, Resolution};
-use http::{Request, header, request, response};
+use fastgate_core::dialects::openai::Kept;
+use fastgate_core::failure::Failure;
+use http::{HeaderValue, Request, header, request, response};
 
 use crate::answer::{self, Reply};
 use crate::body::{RequestBody, ResponseBody};
+use crate::choice::{Choice, Chooser};
 use crate::flight::{Flight, Plan};
 use crate::guard::{self, Caller, Peer};
 use crate::identity::Identity;
-use crate::record::{Record, Stage};
+use crate::operation::{Call, Gives, Goes};
+use crate::payload::{Payload, Upstream};
+use crate::record::{Books, Record, Stage};
 use crate::relay::Events;
 use crate::settlement::Settlement;
 use crate::snapshot::Snapshot;
@@ -27,19 +26,17 @@ use crate::worker::Worker;
 /// JSON answers are read whole up to here before the first byte goes out; larger ones are relayed.
 const WHOLE_ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
 
-/// Nesting allowed in a request body.
-const JSON_DEPTH_LIMIT: usize = 128;
-
-/// Carries one chat completion from the client to a provider and back.
+/// Carries one request from the client to a provider, and the answer back.
 pub(crate) async fn exchange(
     worker: &Rc<Worker>,
+    call: Call<'_>,
     request: Request<RequestBody>,
     peer: Peer,
 ) -> http::Response<ResponseBody> {
     let snapshot = worker.snapshot();
-    let record = Record::begin(worker.request_id(), "chat", Arc::clone(&snapshot));
+    let record = Record::begin(worker.request_id(), call.operation().name, Arc::clone(&snapshot));
     let settlement = Settlement::begin(Rc::clone(worker), record);
-    let mut exchange = Exchange { worker, snapshot: &snapshot, settlement };
+    let mut exchange = Exchange { worker, snapshot: &snapshot, call, settlement };
     let (parts, body) = request.into_parts();
     let reply = exchange.run(&parts, body, peer).await.unwrap_or_else(Reply::Refused);
     answer::write(reply, exchange.settlement)
@@ -48,130 +45,175 @@ pub(crate) async fn exchange(
 struct Exchange<'a> {
     worker: &'a Rc<Worker>,
     snapshot: &'a Snapshot,
+    call: Call<'a>,
     settlement: Settlement,
 }
 
-/// Where to, under which name.
-struct Choice<'a> {
-    deployment: usize,
-    /// The provider's name for the model, where it differs from the client's.
-    rename: Option<&'a str>,
-    budget: Option<Duration>,
+/// What the answer is read with.
+struct Expected {
+    choices: u64,
+    /// The client did not ask for the token counts that the provider was asked for.
+    splices_usage: bool,
 }
 
 impl<'a> Exchange<'a> {
     async fn run(&mut self, parts: &request::Parts, body: RequestBody, peer: Peer) -> Result<Reply, Failure> {
+        let operation = self.call.operation();
         let caller = guard::admit(self.worker, self.snapshot, &parts.headers, &parts.uri, peer)?;
         let record = &mut self.settlement.record;
         record.tenant = Some(caller.tenant);
         record.key = caller.key.map(|key| key.id().to_owned());
         record.identity = Identity::read(&caller, &parts.headers)?;
+        record.books = operation.books;
         if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
             return Err(Failure::invalid_request("compressed request bodies are not accepted", None));
         }
         record.lap(Stage::Admit);
-        let body = body.read(self.snapshot.tables.bounds.request_body_bytes).await?;
+        let payload = Payload::read(operation, &parts.headers, body, &self.snapshot.tables.bounds).await?;
+        let request = payload.request();
         let record = &mut self.settlement.record;
+        // The reading is counted with the waiting where a body comes in pieces.
         record.lap(Stage::Receive);
-        record.request_bytes = body.len() as u64;
-        let mut asked = openai_chat::read_request(&body, JSON_DEPTH_LIMIT)?;
-        record.identity.complete(&caller, asked.user.take());
-        record.model = Some(asked.model.clone());
-        record.is_stream = asked.stream;
+        record.request_bytes = payload.length();
+        record.identity.complete(&caller, request.and_then(|request| request.user.clone()));
+        record.is_stream = request.is_some_and(|request| request.stream);
+        let choices = request.map_or(1, |request| request.choices);
         record.lap(Stage::Read);
-        let choice = self.choose(caller, &asked.model)?;
-        let provider = self.snapshot.provider(choice.deployment);
-        let usage_splice = asked.usage_splice.filter(|_| provider.stream_usage);
-        let splices_usage = usage_splice.is_some();
-        let rename = choice.rename.map(|model| Splice::text(asked.model_span, model));
-        let mut changes: Vec<Splice> = rename.into_iter().chain(usage_splice).collect();
-        let body = if changes.is_empty() { body } else { Bytes::from(splice(&body, &mut changes)) };
+        let choice = self.choose(caller, &payload)?;
+        let stream_usage = self.snapshot.provider(choice.deployment).stream_usage;
+        let splices_usage = stream_usage && request.is_some_and(|request| request.usage_splice.is_some());
+        let (deployment, budget) = (choice.deployment, choice.budget);
+        let name = choice.model.map(str::to_owned);
+        let upstream = payload.into_upstream(name.as_deref(), stream_usage)?;
         self.settlement.record.lap(Stage::Route);
-        let flight = self.attempt(&choice, body).await?;
-        self.receive(flight, asked.choices, splices_usage).await
+        let query = parts.uri.query().filter(|_| operation.goes != Goes::ByModel);
+        let flight = self.attempt(Choice { deployment, model: None, budget }, upstream, query).await?;
+        self.receive(flight, Expected { choices, splices_usage }).await
     }
 
-    fn choose<'b>(&self, caller: Caller<'_>, model: &'b str) -> Result<Choice<'b>, Failure>
+    fn choose<'b>(&mut self, caller: Caller<'b>, payload: &'b Payload) -> Result<Choice<'b>, Failure>
     where
         'a: 'b,
     {
-        let tables = &self.snapshot.tables;
-        if !caller.may_use(model) {
-            return Err(about_model(Cause::ModelForbidden, format!("this key may not use the model `{model}`")));
+        let operation = self.call.operation();
+        let chooser = Chooser { worker: self.worker, snapshot: self.snapshot, caller };
+        match operation.goes {
+            Goes::ByModel => {
+                let model = payload.model()?;
+                self.settlement.record.model = Some(model.to_owned());
+                let continues = payload.request().and_then(|request| request.continues.as_deref());
+                chooser.by_model(model, continues)
+            }
+            Goes::ToMaker => chooser.maker(self.call.id.unwrap_or_default()),
+            Goes::ToFiles => chooser.files(operation, self.call.id.or_else(|| payload.file())),
         }
-        let residency = tables.tenants[caller.tenant].region.as_deref();
-        let is_eligible =
-            |deployment: usize| routing::is_resident(residency, tables.deployments[deployment].region.as_deref());
-        let (picked, asked_name, budget) = match routing::resolve(tables, model) {
-            Resolution::Route(route) => {
-                let picked = route.chain.iter().find_map(|step| routing::pick(step, self.worker.random(), is_eligible));
-                (picked, model, route.budget_ms.map(Duration::from_millis))
-            }
-            Resolution::Open { deployment, model } => {
-                (Some(deployment).filter(|index| is_eligible(*index)), model, None)
-            }
-            Resolution::Unknown => {
-                return Err(about_model(Cause::ModelNotFound, format!("the model `{model}` does not exist here")));
-            }
-        };
-        let Some(deployment) = picked else {
-            let message = format!("no deployment of `{model}` is in the region this tenant is bound to");
-            return Err(about_model(Cause::NoRoute, message));
-        };
-        let upstream_name = tables.deployments[deployment].model.as_deref().unwrap_or(asked_name);
-        Ok(Choice { deployment, rename: (upstream_name != model).then_some(upstream_name), budget })
     }
 
-    async fn attempt(&mut self, choice: &Choice<'_>, body: Bytes) -> Result<Flight, Failure> {
+    async fn attempt(
+        &mut self,
+        choice: Choice<'_>,
+        upstream: Upstream,
+        query: Option<&str>,
+    ) -> Result<Flight, Failure> {
+        let operation = self.call.operation();
         let record = &mut self.settlement.record;
         record.deployment = Some(choice.deployment);
         record.attempts += 1;
         let started = record.started;
         let deployment = &self.snapshot.tables.deployments[choice.deployment];
         let target = self.snapshot.target(deployment);
+        let address = target
+            .address(self.call, query)
+            .map_err(|_| Failure::invalid_request("the query can't be part of an address", None))?;
         let plan = Plan {
             deployment,
             target,
             head: target.head(self.worker.random()),
-            body,
+            method: &operation.method,
+            address: &address,
+            content_type: upstream.content_type,
+            accept: HeaderValue::from_static(match operation.gives {
+                Gives::Object => "application/json, text/event-stream",
+                Gives::Content => "*/*",
+            }),
             budget_ends: choice.budget.map(|budget| started + budget),
             idle_connections: self.snapshot.tables.bounds.idle_connections,
         };
-        let launched = Flight::launch(self.worker, plan).await;
+        let launched = Flight::launch(self.worker, plan, upstream.body).await;
         self.settlement.record.lap(Stage::Provider);
-        launched
+        // An upload that the client or the gateway ended is no failure of the provider.
+        let refusal = upstream.refusal.and_then(|refusal| refusal.get().cloned());
+        launched.map_err(|failure| refusal.unwrap_or(failure))
     }
 
     /// Reads the answer if it is JSON, or leaves it to be relayed.
-    async fn receive(&mut self, mut flight: Flight, choices: u64, splices_usage: bool) -> Result<Reply, Failure> {
+    async fn receive(&mut self, mut flight: Flight, expected: Expected) -> Result<Reply, Failure> {
+        let operation = self.call.operation();
         let index = self.settlement.record.deployment.unwrap_or_default();
         let deployment = &self.snapshot.tables.deployments[index];
-        let is_events = has_type(&flight.head, "text/event-stream");
-        if flight.head.status.is_success() && is_events {
+        let is_success = flight.head.status.is_success();
+        if is_success && has_type(&flight.head, "text/event-stream") {
+            let reader = operation.dialect.stream_reader(expected.choices);
             let event_limit_bytes = self.snapshot.tables.bounds.stream_event_bytes;
             let secrets = Arc::clone(&self.snapshot.target(deployment).secrets);
-            let events = Box::new(Events::new(choices, event_limit_bytes, splices_usage, secrets));
+            let events = Box::new(Events::new(reader, event_limit_bytes, expected.splices_usage, secrets));
             return Ok(Reply::Events { flight, events });
+        }
+        if is_success && operation.gives == Gives::Content && !has_type(&flight.head, "application/json") {
+            return self.receive_content(flight, &deployment.id).await;
         }
         let (body, is_whole) = flight.read(WHOLE_ANSWER_LIMIT_BYTES).await?;
         let record = &mut self.settlement.record;
         record.lap(Stage::Answer);
-        record.usage = answer::judge(&flight.head, &body, is_whole, &deployment.id)?;
-        record.content_bytes = if flight.head.status.is_success() { body.len() as u64 } else { 0 };
+        record.usage = answer::judge(&flight.head, &body, is_whole, &deployment.id, operation)?;
+        if !is_success {
+            let body = self.snapshot.target(deployment).secrets.remove_from(body);
+            return Ok(Reply::Whole { head: flight.head, body });
+        }
+        if operation.books == Books::ReportedOrEstimated {
+            record.content_bytes = body.len() as u64;
+        }
         if !is_whole {
             return Ok(Reply::Rest { flight, head: body });
         }
-        let body = if flight.head.status.is_success() {
-            body
-        } else {
-            self.snapshot.target(deployment).secrets.remove_from(body)
-        };
+        if operation.is_kept {
+            self.note_kept(&Kept::read(&body));
+        }
         Ok(Reply::Whole { head: flight.head, body })
     }
-}
 
-fn about_model(cause: Cause, message: String) -> Failure {
-    Failure { param: Some("model"), ..Failure::new(cause, message) }
+    /// Sound, text or a file goes out as it comes, once its first bytes are there.
+    async fn receive_content(&mut self, mut flight: Flight, deployment: &str) -> Result<Reply, Failure> {
+        answer::judge_content(&flight.head, deployment)?;
+        let (body, is_whole) = flight.read(0).await?;
+        self.settlement.record.lap(Stage::Answer);
+        if is_whole {
+            return Ok(Reply::Whole { head: flight.head, body });
+        }
+        flight.note_content();
+        Ok(Reply::Rest { flight, head: body })
+    }
+
+    /// Remembers who made what the provider keeps, and books what it cost once that is known.
+    fn note_kept(&mut self, kept: &Kept) {
+        let is_reported = self.settlement.record.usage.is_some();
+        let is_creation = self.call.id.is_none();
+        for id in kept.ids() {
+            // What is only met now was made before this process began, and may be booked.
+            self.settlement.note_made(id, is_reported || !is_creation);
+        }
+        let books = match self.call.id {
+            // Not finished yet: who asks for it later learns the counts.
+            None if is_reported => return,
+            Some(id) if is_reported && self.settlement.books(id) => Books::Reported,
+            _ => Books::Nothing,
+        };
+        let record = &mut self.settlement.record;
+        record.books = books;
+        if record.model.is_none() {
+            record.model.clone_from(&kept.model);
+        }
+    }
 }
 
 fn has_type(head: &response::Parts, essence: &str) -> bool {

@@ -13,13 +13,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::tables::{Deployment, Timeouts};
-use http::{Request, response};
-use http_body_util::Full;
+use http::{HeaderValue, Method, Request, header, response};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::joined::Joined;
-use crate::snapshot::{Head, Target};
+use crate::snapshot::{Address, Head, Target};
+use crate::upload::UpstreamBody;
 use crate::upstream::{Connection, Origin, connect};
 use crate::worker::Worker;
 
@@ -28,7 +28,11 @@ pub(crate) struct Plan<'a> {
     pub(crate) deployment: &'a Deployment,
     pub(crate) target: &'a Target,
     pub(crate) head: &'a Head,
-    pub(crate) body: Bytes,
+    pub(crate) method: &'a Method,
+    pub(crate) address: &'a Address,
+    /// What the body is; `None` where there is none.
+    pub(crate) content_type: Option<HeaderValue>,
+    pub(crate) accept: HeaderValue,
     /// The end of the client's patience, if it is nearer than the deployment's own time-outs.
     pub(crate) budget_ends: Option<Instant>,
     pub(crate) idle_connections: usize,
@@ -56,16 +60,17 @@ impl std::fmt::Debug for Flight {
 impl Flight {
     /// Sends the request and waits for the head of the answer.
     ///
-    /// A pooled connection that turns out dead before any byte of an answer is replaced once, silently.
+    /// A pooled connection that turns out dead before any byte of an answer is replaced once, silently, unless part of a
+    /// body that can't be sent again went up.
     ///
     /// # Errors
     /// [`Cause::ProviderUnreachable`], [`Cause::ProviderFailed`] or [`Cause::ProviderTimeout`].
-    pub(crate) async fn launch(worker: &Rc<Worker>, plan: Plan<'_>) -> Result<Self, Failure> {
+    pub(crate) async fn launch(worker: &Rc<Worker>, plan: Plan<'_>, body: UpstreamBody) -> Result<Self, Failure> {
         let started = Instant::now();
         let timeouts = plan.deployment.timeouts;
         let patience = Patience::new(started, timeouts, plan.budget_ends);
         let first_content_by = patience.deadline();
-        let launched = tokio::time::timeout_at(first_content_by, call(worker, &plan)).await;
+        let launched = tokio::time::timeout_at(first_content_by, call(worker, &plan, body)).await;
         let launched = launched.map_err(|_| {
             let what = format!("sent no answer within {} ms", started.elapsed().as_millis());
             timed_out(&plan.deployment.id, &what)
@@ -139,8 +144,9 @@ impl Flight {
 
 type Answer = http::Response<Incoming>;
 
-async fn call(worker: &Rc<Worker>, plan: &Plan<'_>) -> Result<(Connection, Answer), Failure> {
+async fn call(worker: &Rc<Worker>, plan: &Plan<'_>, body: UpstreamBody) -> Result<(Connection, Answer), Failure> {
     let origin = &plan.target.origin;
+    let mut body = Some(body);
     let mut pooled = worker.pool.borrow_mut().take(origin, std::time::Instant::now());
     loop {
         let is_pooled = pooled.is_some();
@@ -153,9 +159,13 @@ async fn call(worker: &Rc<Worker>, plan: &Plan<'_>) -> Result<(Connection, Answe
             let now = std::time::Instant::now();
             worker.pool.borrow_mut().keep(origin, shared, plan.idle_connections, now);
         }
-        match connection.send(request(plan, &connection)).await {
+        let Some(now) = body.take() else { return Err(failed(plan, "its connection closed during the upload")) };
+        body = now.again();
+        match connection.send(request(plan, &connection, now)).await {
             Ok(answer) => return Ok((connection, answer)),
-            Err(error) if is_pooled && error.is_connection_closed => {}
+            Err(error) if is_pooled && error.is_connection_closed => {
+                body = error.unsent.map(Request::into_body).or(body);
+            }
             Err(error) => return Err(failed(plan, &error.reason)),
         }
     }
@@ -175,14 +185,19 @@ async fn fresh_connection(plan: &Plan<'_>) -> Result<Connection, Failure> {
         })
 }
 
-fn request(plan: &Plan<'_>, connection: &Connection) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(plan.body.clone()));
-    *request.method_mut() = http::Method::POST;
+fn request(plan: &Plan<'_>, connection: &Connection, body: UpstreamBody) -> Request<UpstreamBody> {
+    let mut request = Request::new(body);
+    *request.method_mut() = plan.method.clone();
     *request.uri_mut() = match connection {
-        Connection::Http1(_) => plan.target.chat_path.clone(),
-        Connection::Http2(_) => plan.target.chat_uri.clone(),
+        Connection::Http1(_) => plan.address.path.clone(),
+        Connection::Http2(_) => plan.address.uri.clone(),
     };
-    *request.headers_mut() = plan.head.headers.clone();
+    let headers = request.headers_mut();
+    *headers = plan.head.headers.clone();
+    headers.insert(header::ACCEPT, plan.accept.clone());
+    if let Some(content_type) = &plan.content_type {
+        headers.insert(header::CONTENT_TYPE, content_type.clone());
+    }
     request
 }
 

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use fastgate_core::tables::Tables;
 use parking_lot::{Condvar, Mutex};
 
+use crate::made::Made;
 use crate::settlement::Counts;
 use crate::snapshot::{Environment, Snapshot};
 
@@ -27,6 +28,8 @@ pub struct Shared {
     all_closed: Condvar,
     counts: Mutex<Vec<Arc<Counts>>>,
     environment: Environment,
+    /// Who made what providers keep.
+    pub(crate) made: Made,
 }
 
 impl Shared {
@@ -45,6 +48,7 @@ impl Shared {
             all_closed: Condvar::new(),
             counts: Mutex::default(),
             environment,
+            made: Made::new(Instant::now()),
         }))
     }
 

@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod body;
+mod choice;
 pub mod doors;
 pub mod entry;
 mod exchange;
@@ -15,10 +16,14 @@ pub mod guard;
 mod identity;
 mod joined;
 mod local;
+mod made;
 pub mod mock;
+mod operation;
+mod payload;
 pub mod record;
 mod relay;
 pub mod settlement;
 pub mod snapshot;
+mod upload;
 mod upstream;
 pub mod worker;

@@ -47,6 +47,17 @@ pub const STAGES: [(Stage, &str, bool); 7] = [
     (Stage::Respond, "respond", false),
 ];
 
+/// Which token counts belong to an exchange.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Books {
+    /// None, whatever the answer says: it tells of what was booked before.
+    Nothing,
+    /// What the provider reports.
+    Reported,
+    /// The same, or an estimate where it should have reported and did not.
+    ReportedOrEstimated,
+}
+
 /// One exchange.
 #[derive(Debug)]
 pub struct Record {
@@ -76,6 +87,8 @@ pub struct Record {
     pub usage: Option<Usage>,
     /// The provider did not say; `usage` was estimated from bytes.
     pub is_estimated: bool,
+    /// Which token counts belong to it.
+    pub books: Books,
     /// Bytes of the request's body.
     pub request_bytes: u64,
     /// Bytes of content in the answer, as written in JSON.
@@ -108,6 +121,7 @@ impl Record {
             status: None,
             usage: None,
             is_estimated: false,
+            books: Books::Nothing,
             request_bytes: 0,
             content_bytes: 0,
             started_at: SystemTime::now(),
@@ -131,6 +145,12 @@ impl Record {
         self.lap(Stage::Respond);
     }
 
+    /// The names of the tenant and of the deployment tried last.
+    pub(crate) fn owner(&self) -> Option<(&str, &str)> {
+        let tables = &self.snapshot.tables;
+        Some((&tables.tenants[self.tenant?].id, &tables.deployments[self.deployment?].id))
+    }
+
     pub(crate) fn note_first_content(&mut self) {
         self.first_content.get_or_insert_with(|| self.started.elapsed());
     }
@@ -143,6 +163,12 @@ impl Record {
 
     /// Fills in what the provider should have reported. Four bytes a token: near for prose, high for JSON.
     pub(crate) fn estimate_usage(&mut self, outcome: Outcome) {
+        if self.books == Books::Nothing {
+            self.usage = None;
+        }
+        if self.books != Books::ReportedOrEstimated {
+            return;
+        }
         let was_sent = self.attempts > 0 && matches!(outcome, Outcome::Answered | Outcome::ClientGone);
         if self.usage.is_some() || !(was_sent || self.content_bytes > 0) {
             return;

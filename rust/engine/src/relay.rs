@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use fastgate_core::dialects::openai_chat::{self, Reading, StreamReader};
-use fastgate_core::dialects::{Completeness, EventClass};
+use fastgate_core::dialects::{Completeness, EventClass, Reading, StreamReader, openai_chat};
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::sse::{Splitter, event_data};
 
@@ -31,6 +30,8 @@ pub struct Relay {
     flight: Flight,
     settlement: Settlement,
     content: Content,
+    /// The id of what the stream makes was noted.
+    is_noted: bool,
     is_over: bool,
 }
 
@@ -44,12 +45,12 @@ enum Content {
 impl Relay {
     /// Relays a stream of events.
     pub(crate) fn events(flight: Flight, settlement: Settlement, events: Events) -> Self {
-        Self { flight, settlement, content: Content::Events(events), is_over: false }
+        Self { flight, settlement, content: Content::Events(events), is_noted: false, is_over: false }
     }
 
     /// Relays a body of which `head` was read already.
     pub(crate) fn bytes(flight: Flight, settlement: Settlement, head: Bytes) -> Self {
-        Self { flight, settlement, content: Content::Bytes(Some(head)), is_over: false }
+        Self { flight, settlement, content: Content::Bytes(Some(head)), is_noted: false, is_over: false }
     }
 
     /// The next piece for the client.
@@ -59,7 +60,7 @@ impl Relay {
         }
         match &mut self.content {
             Content::Bytes(head) => {
-                if let Some(head) = head.take() {
+                if let Some(head) = head.take().filter(|head| !head.is_empty()) {
                     return Poll::Ready(Some(Ok(head)));
                 }
                 let next = ready!(self.flight.poll_chunk(context));
@@ -83,6 +84,10 @@ impl Relay {
                 Poll::Pending => return joined.take().map_or(Poll::Pending, |bytes| Poll::Ready(Some(bytes))),
                 Poll::Ready(Some(Ok(chunk))) => {
                     let (whole, failure) = events.take_in(chunk);
+                    if let Some(id) = events.reader.id().filter(|_| !self.is_noted) {
+                        self.settlement.note_made(id, true);
+                        self.is_noted = true;
+                    }
                     joined.push(whole);
                     if failure.is_none() {
                         if events.content_seen {
@@ -133,11 +138,16 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// A stream of `choices` choices whose events are at most `event_limit_bytes` long.
-    pub(crate) fn new(choices: u64, event_limit_bytes: usize, splices_usage: bool, secrets: Arc<Secrets>) -> Self {
+    /// A stream that `reader` follows and whose events are at most `event_limit_bytes` long.
+    pub(crate) fn new(
+        reader: StreamReader,
+        event_limit_bytes: usize,
+        splices_usage: bool,
+        secrets: Arc<Secrets>,
+    ) -> Self {
         Self {
             splitter: Splitter::default(),
-            reader: StreamReader::new(choices),
+            reader,
             held: BytesMut::new(),
             event_limit_bytes,
             splices_usage,
@@ -242,7 +252,7 @@ impl Events {
             closing.extend_from_slice(b"\n\n");
         }
         let failure = failure.unwrap_or_else(cut);
-        closing.extend_from_slice(&openai_chat::error_event(&failure, request_id.as_str()));
+        closing.extend_from_slice(&self.reader.error_event(&failure, request_id.as_str()));
         (closing.freeze(), Outcome::Failed(failure.cause))
     }
 }

@@ -12,11 +12,15 @@ const ROLE: &str = r#"{"choices":[{"index":0,"delta":{"role":"assistant","conten
 const TEXT: &str = r#"{"choices":[{"index":0,"delta":{"content":"héllo ☃"}}]}"#;
 const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
 
+fn chat() -> StreamReader {
+    fastgate_core::dialects::Dialect::OpenaiChat.stream_reader(1)
+}
+
 fn request_id() -> RequestId {
-    let tables = br#"{"providers":[],"deployments":[],"models":{},"open_providers":[],
+    let tables = br#"{"providers":[],"deployments":[],"models":{},"open_providers":[],"files_deployment":null,
         "tenants":[{"id":"default","region":null}],"keys":[],
         "access":{"allowed_hosts":null,"allowed_origins":[]},
-        "bounds":{"request_body_bytes":1,"stream_event_bytes":1,"idle_connections":1,"idle_timeout_ms":1}}"#;
+        "bounds":{"request_body_bytes":1,"multipart_body_bytes":1,"stream_event_bytes":1,"idle_connections":1,"idle_timeout_ms":1}}"#;
     let tables = Tables::from_json(tables).expect("valid");
     let shared = Shared::new(tables, Environment::from_process()).expect("prepared");
     let counts = shared.add_counts();
@@ -25,7 +29,7 @@ fn request_id() -> RequestId {
 
 /// Passes a stream through in the given chunks; what the client gets, and the outcome.
 fn pass(chunks: &[&[u8]], mut failure: Option<Failure>) -> (Vec<u8>, Outcome) {
-    let mut events = Events::new(1, 10_000, false, Arc::default());
+    let mut events = Events::new(chat(), 10_000, false, Arc::default());
     let mut sent = Vec::new();
     for chunk in chunks {
         let (whole, stopped) = events.take_in(Bytes::copy_from_slice(chunk));
@@ -71,7 +75,7 @@ fn a_provider_that_reports_an_error_is_passed_on_and_nothing_added() {
 
 #[test]
 fn an_event_beyond_the_limit_is_refused() {
-    let mut events = Events::new(1, 10, false, Arc::default());
+    let mut events = Events::new(chat(), 10, false, Arc::default());
     assert_eq!(events.take_in(Bytes::from_static(b"data: aaaa")).1, None);
     let (_, failure) = events.take_in(Bytes::from_static(b"a"));
     assert_eq!(failure.expect("too large").cause, Cause::ProviderFailed);
@@ -99,7 +103,7 @@ fn the_end_mark_of_an_unfinished_answer_is_kept_back() {
 fn an_error_event_never_quotes_a_credential() {
     let credential = fastgate_core::tables::Credential { secret: "sk-provider".into(), weight: 1 };
     for end in ["\n\n", ""] {
-        let mut events = Events::new(1, 10_000, false, Arc::new(Secrets::new(std::slice::from_ref(&credential))));
+        let mut events = Events::new(chat(), 10_000, false, Arc::new(Secrets::new(std::slice::from_ref(&credential))));
         let text = format!(r#"data: {{"error":{{"message":"bad key sk-provider"}}}}{end}"#);
         let (sent, _) = events.take_in(Bytes::from(text));
         let (closing, outcome) = events.close(None, request_id());
@@ -177,7 +181,7 @@ fn counts_that_nobody_asked_for_are_left_out_and_noted() {
     );
     for chunk_bytes in [1, 7, text.len()] {
         for splices_usage in [true, false] {
-            let mut events = Events::new(1, 10_000, splices_usage, Arc::default());
+            let mut events = Events::new(chat(), 10_000, splices_usage, Arc::default());
             let mut sent = Vec::new();
             for chunk in text.as_bytes().chunks(chunk_bytes) {
                 let (whole, failure) = events.take_in(Bytes::copy_from_slice(chunk));

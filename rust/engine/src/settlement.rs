@@ -96,6 +96,19 @@ impl Settlement {
         Self { worker, record: Box::new(record), is_settled: false }
     }
 
+    /// Notes that the exchange's provider keeps something under this id, and whether its tokens are booked with this
+    /// exchange.
+    pub(crate) fn note_made(&self, id: &str, is_booked: bool) {
+        if let Some((tenant, deployment)) = self.record.owner() {
+            self.worker.shared.made.note(id, tenant, deployment, is_booked, std::time::Instant::now());
+        }
+    }
+
+    /// Whether the tokens of what the id names are to be booked with this exchange: once, by the first that sees them.
+    pub(crate) fn books(&self, id: &str) -> bool {
+        self.record.owner().is_some_and(|(tenant, _)| self.worker.shared.made.book(id, tenant))
+    }
+
     /// Settles; only the first outcome counts.
     pub fn settle(&mut self, outcome: Outcome) {
         if std::mem::replace(&mut self.is_settled, true) {

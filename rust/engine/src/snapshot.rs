@@ -1,6 +1,7 @@
 //! The tables, prepared: addresses parsed, request heads built, keys hashed. Immutable; an exchange keeps the one it
 //! began with.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use fastgate_core::tables::{Credential, Deployment, Provider, Tables};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use memchr::memmem;
 
+use crate::operation::{Call, OPERATIONS};
 use crate::upstream::{Origin, ProxyMatcher, TlsRoots};
 
 /// What preparation takes from outside: proxies of the environment, trusted roots.
@@ -37,6 +39,8 @@ pub struct Snapshot {
     pub keys: KeyRing,
     /// One per provider, in the tables' order.
     pub(crate) targets: Vec<Target>,
+    /// All that is made is made for one tenant, because no key belongs to another.
+    pub(crate) has_one_tenant: bool,
     /// What `x-fastgate-deployment` says, one per deployment.
     pub(crate) deployment_names: Vec<HeaderValue>,
     /// Seconds since 1970 when it was prepared; what `GET /v1/models` calls `created`.
@@ -47,12 +51,28 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) origin: Arc<Origin>,
-    /// The dialect's chat path behind the base URL, as HTTP/1.1 wants it and whole.
-    pub(crate) chat_path: Uri,
-    pub(crate) chat_uri: Uri,
+    /// Path of the base URL.
+    base_path: String,
+    /// Where the operations without an id are, in the order of [`OPERATIONS`]; `None` for the others.
+    addresses: Vec<Option<Address>>,
     /// Request heads, one per credential (or one without).
     pub(crate) heads: Vec<Head>,
     pub(crate) secrets: Arc<Secrets>,
+}
+
+/// Where a request goes at a provider.
+#[derive(Clone, Debug)]
+pub(crate) struct Address {
+    /// As HTTP/1.1 wants it.
+    pub(crate) path: Uri,
+    /// As HTTP/2 wants it.
+    pub(crate) uri: Uri,
+}
+
+impl Address {
+    fn new(origin: &Origin, path: &str) -> Result<Self, http::uri::InvalidUri> {
+        Ok(Self { path: path.parse()?, uri: format!("{}://{}{path}", origin.scheme(), origin.authority()).parse()? })
+    }
 }
 
 /// The credentials of a provider's account, which some vendors echo in errors.
@@ -116,10 +136,11 @@ impl Snapshot {
                     .map_err(|_| format!("deployments.{}: not a name a header may carry", deployment.id))
             })
             .collect::<Result<_, _>>()?;
+        let has_one_tenant = tables.keys.windows(2).all(|pair| pair[0].tenant == pair[1].tenant);
         let keys = KeyRing::new(std::mem::take(&mut tables.keys));
         let prepared_unix_s =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Ok(Self { tables, keys, targets, deployment_names, prepared_unix_s })
+        Ok(Self { tables, keys, targets, has_one_tenant, deployment_names, prepared_unix_s })
     }
 
     /// The provider of the deployment with this index.
@@ -136,12 +157,14 @@ impl Target {
     fn prepare(provider: &Provider, environment: &Environment) -> Result<Self, String> {
         let base: Uri = provider.base_url.parse().map_err(|error| format!("base_url: {error}"))?;
         let origin = Origin::prepare(&base, provider, environment)?;
-        let chat_path: Uri =
-            format!("{}{}", base.path().trim_end_matches('/'), fastgate_core::dialects::openai_chat::PATH)
-                .parse()
-                .map_err(|error| format!("base_url: {error}"))?;
-        let chat_uri: Uri = format!("{}://{}{chat_path}", origin.scheme(), origin.authority())
-            .parse()
+        let base_path = base.path().trim_end_matches('/').to_owned();
+        let addresses = OPERATIONS
+            .iter()
+            .map(|operation| {
+                let is_fixed = !operation.path.contains("{}");
+                is_fixed.then(|| Address::new(&origin, &format!("{base_path}{}", operation.path))).transpose()
+            })
+            .collect::<Result<_, _>>()
             .map_err(|error| format!("base_url: {error}"))?;
         let anonymous = Credential { secret: String::new(), weight: 1 };
         let credentials =
@@ -151,7 +174,24 @@ impl Target {
             .map(|credential| Head::prepare(provider, &origin, credential))
             .collect::<Result<_, _>>()?;
         let secrets = Arc::new(Secrets::new(&provider.credentials));
-        Ok(Self { origin, chat_path, chat_uri, heads, secrets })
+        Ok(Self { origin, base_path, addresses, heads, secrets })
+    }
+
+    /// Where an operation is. Only an id or a query costs a formatting.
+    ///
+    /// # Errors
+    /// A query that can't be part of an address.
+    pub(crate) fn address(
+        &self,
+        call: Call<'_>,
+        query: Option<&str>,
+    ) -> Result<Cow<'_, Address>, http::uri::InvalidUri> {
+        if let (Some(Some(address)), None) = (self.addresses.get(call.index), query) {
+            return Ok(Cow::Borrowed(address));
+        }
+        let path = call.operation().path.replace("{}", call.id.unwrap_or_default());
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        Address::new(&self.origin, &format!("{}{path}{query}", self.base_path)).map(Cow::Owned)
     }
 
     /// The head of the credential that `random` falls on.
@@ -182,8 +222,6 @@ impl Head {
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
         }
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("fastgate/", env!("CARGO_PKG_VERSION"))));
         for (name, value) in &provider.headers {
             let parsed = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());

@@ -91,15 +91,17 @@ pub fn read_fields(object: &Object<'_>, default_model: Option<&str>) -> Result<R
 }
 
 /// A field's value; `null` is how SDKs write "left out".
+#[must_use]
 pub fn given<'text>(object: &Object<'text>, key: &str) -> Option<Value<'text>> {
     object.get(key).filter(|value| !value.is_null())
 }
 
-/// The `usage` of an answer, as it is written; `Some(None)` where it is left out or null. `None`: the answer is no JSON
-/// object.
-pub(super) fn read_usage_field(body: &[u8]) -> Option<Option<&RawValue>> {
-    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
-    Some(answer.usage)
+/// The `usage` of an answer, as it is written; `None` where it is left out or null.
+///
+/// # Errors
+/// The answer is no JSON object.
+pub(super) fn read_usage_field(body: &[u8]) -> Result<Option<&RawValue>, serde_json::Error> {
+    serde_json::from_slice::<Answer<'_>>(body).map(|answer| answer.usage)
 }
 
 #[derive(Deserialize)]

@@ -80,7 +80,7 @@ fn ask_for_usage(object: &Object<'_>) -> Option<Splice> {
 /// The token counts within an answer. `None`: the answer is no JSON object.
 #[must_use]
 pub fn read_answer(body: &[u8]) -> Option<Option<Usage>> {
-    let usage = openai::read_usage_field(body)?;
+    let usage = openai::read_usage_field(body).ok()?;
     Some(usage.and_then(|usage| openai_usage::read(usage.get().as_bytes())))
 }
 
@@ -428,7 +428,10 @@ mod tests {
             let body = format!(r#"{{"model":"m","n":2,"prompt":{prompt}}}"#);
             read_completions_request(body.as_bytes(), 16).expect(prompt).choices
         };
-        assert_eq!([choices("\"a\""), choices(r#"["a","b","c"]"#), choices("[1,2,3]"), choices("[[1],[2]]")], [2, 6, 2, 4]);
+        assert_eq!(
+            [choices("\"a\""), choices(r#"["a","b","c"]"#), choices("[1,2,3]"), choices("[[1],[2]]")],
+            [2, 6, 2, 4]
+        );
     }
 
     #[test]

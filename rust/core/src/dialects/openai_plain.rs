@@ -24,7 +24,7 @@ pub fn read_request(body: &[u8], depth_limit: usize, default_model: Option<&str>
 /// The token counts within an answer. `None`: the answer is no JSON object.
 #[must_use]
 pub fn read_answer(body: &[u8]) -> Option<Option<Usage>> {
-    let usage = openai::read_usage_field(body)?;
+    let usage = openai::read_usage_field(body).ok()?;
     Some(usage.and_then(|usage| read_usage(usage.get().as_bytes())))
 }
 
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(read(r#"{"prompt_tokens":8,"total_tokens":8}"#), input(8));
         assert_eq!(read(r#"{"total_tokens":18}"#), input(18));
         assert_eq!((read("null"), read(r#"{"type":"duration","seconds":3}"#)), (None, None));
-        assert_eq!(read_answer(b"[1]"), None);
+        assert_eq!(read_answer(b"<html>"), None);
         let mut reader = StreamReader::new(1);
         reader.read(br#"{"type":"speech.audio.done","usage":{"input_tokens":2,"output_tokens":9}}"#);
         let spoken = Usage { input_tokens: 2, output_audio_tokens: 9, ..Usage::default() };
@@ -160,7 +160,10 @@ mod tests {
         assert_eq!(completeness(&[partial, image], 1), Completeness::Complete);
         assert_eq!(completeness(&[partial, image], 2), Completeness::Cut);
         assert_eq!(completeness(&[partial], 1), Completeness::Cut);
-        assert_eq!(completeness(&[r#"{"type":"transcript.text.done","text":"x"}"#, "[DONE]"], 1), Completeness::Complete);
+        assert_eq!(
+            completeness(&[r#"{"type":"transcript.text.done","text":"x"}"#, "[DONE]"], 1),
+            Completeness::Complete
+        );
         assert_eq!(completeness(&[r#"{"type":"speech.audio.delta","audio":"x"}"#, "[DONE]"], 1), Completeness::Cut);
         assert_eq!(completeness(&[r#"{"type":"speech.audio.done"}"#], 1), Completeness::Complete);
         assert_eq!(completeness(&[r#"{"type":"error","message":"no"}"#], 1), Completeness::Failed);

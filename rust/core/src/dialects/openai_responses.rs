@@ -26,10 +26,11 @@ pub fn read_request(body: &[u8], depth_limit: usize) -> Result<Request, Failure>
         })?;
         request.continues = Some(id);
     } else if let Some(conversation) = given(&object, "conversation") {
-        let id = conversation.as_text().or_else(|| conversation.as_object()?.get("id")?.as_text()).ok_or_else(|| {
-            let message = "conversation must be an id, or an object with one";
-            Failure::invalid_request(message, Some("conversation"))
-        })?;
+        let id =
+            conversation.as_text().or_else(|| conversation.as_object()?.get("id")?.as_text()).ok_or_else(|| {
+                let message = "conversation must be an id, or an object with one";
+                Failure::invalid_request(message, Some("conversation"))
+            })?;
         request.continues = Some(id);
     }
     Ok(request)
@@ -38,7 +39,7 @@ pub fn read_request(body: &[u8], depth_limit: usize) -> Result<Request, Failure>
 /// The token counts within an answer. `None`: the answer is no JSON object.
 #[must_use]
 pub fn read_answer(body: &[u8]) -> Option<Option<Usage>> {
-    let usage = openai::read_usage_field(body)?;
+    let usage = openai::read_usage_field(body).ok()?;
     Some(usage.and_then(|usage| openai_token_usage::read(usage.get().as_bytes())))
 }
 
@@ -109,9 +110,11 @@ impl StreamReader {
                 EventClass::Error
             }
             "response.created" | "response.queued" | "response.in_progress" => EventClass::Preamble,
-            // Items and parts are announced before they have content.
-            kind if kind.ends_with(".added") => EventClass::Preamble,
-            _ => EventClass::Content,
+            kind => match kind.rsplit_once('.') {
+                // Items and parts are announced before they have content.
+                Some((_, "added")) => EventClass::Preamble,
+                _ => EventClass::Content,
+            },
         }
     }
 
@@ -169,7 +172,8 @@ mod tests {
         (events.iter().map(|event| reader.read(event.as_bytes())).collect(), reader)
     }
 
-    const CREATED: &str = r#"{"type":"response.created","response":{"id":"resp_1","status":"in_progress"},"sequence_number":0}"#;
+    const CREATED: &str =
+        r#"{"type":"response.created","response":{"id":"resp_1","status":"in_progress"},"sequence_number":0}"#;
     const ITEM: &str = r#"{"type":"response.output_item.added","item":{"type":"message"},"sequence_number":1}"#;
     const TEXT: &str = r#"{"type":"response.output_text.delta","delta":"a","sequence_number":2}"#;
     const COMPLETED: &str = r#"{"type":"response.completed","response":{"id":"resp_1","usage":{"input_tokens":3,"output_tokens":1}},"sequence_number":3}"#;

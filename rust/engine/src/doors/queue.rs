@@ -144,9 +144,10 @@ impl QueueDoor {
         self.send(exchange, Message::Acknowledge(exchange, bytes));
     }
 
-    /// The size up to which request bodies are accepted now, bytes.
+    /// The size up to which request bodies of any kind are accepted now, bytes.
     pub fn body_limit_bytes(&self) -> usize {
-        self.shared.snapshot.load().tables.bounds.request_body_bytes
+        let bounds = self.shared.snapshot.load().tables.bounds;
+        bounds.request_body_bytes.max(bounds.multipart_body_bytes)
     }
 
     /// Drops every exchange that is not over and ends the threads.

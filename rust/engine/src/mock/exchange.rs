@@ -13,6 +13,7 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Version, heade
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
+use serde_json::Value;
 
 use super::Shared;
 use super::answer::Answer;
@@ -21,6 +22,8 @@ use super::delay::Random;
 use super::inspect;
 use super::openai::{EmbeddingsRequest, embeddings, error_body, models};
 use super::openai_chat::{ChatRequest, chat};
+use super::openai_events::{completions, responses};
+use super::openai_objects::objects;
 use super::program::{Program, compile};
 use super::record::{Entered, Outcome, Record};
 use super::reply::Reply;
@@ -117,10 +120,16 @@ fn render(shared: &Shared, parts: &Parts, body: &Bytes, random: &mut Random) -> 
             Ok(request) => embeddings(&reply, &request),
             Err(error) => return plain(refused(400, error.to_string())),
         },
+        (&Method::POST, "/responses" | "/completions", _) => match serde_json::from_slice::<Value>(body) {
+            Ok(request) if path == "/responses" => responses(&reply, &request, body.len(), random),
+            Ok(request) => completions(&reply, &request, body.len(), random),
+            Err(error) => return plain(refused(400, error.to_string())),
+        },
         (&Method::GET, "/models", _) => models(),
-        (method, _, _) => {
-            return plain(refused(404, format!("Invalid URL ({method} {})", parts.uri.path())));
-        }
+        (method, _, _) => match objects(&reply, method, path, body, random) {
+            Some(answer) => answer,
+            None => return plain(refused(404, format!("Invalid URL ({method} {})", parts.uri.path()))),
+        },
     };
     (answer, reply)
 }

@@ -10,6 +10,8 @@ mod exchange;
 mod inspect;
 mod openai;
 mod openai_chat;
+mod openai_events;
+mod openai_objects;
 mod program;
 mod record;
 mod reply;

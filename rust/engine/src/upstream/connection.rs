@@ -11,13 +11,13 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::{Request, Response, Version};
 use http_body::Body;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::local::LocalExecutor;
+use crate::upload::UpstreamBody;
 
 /// What a connection runs over.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
@@ -30,12 +30,12 @@ pub(crate) enum Connection {
     /// Exclusive to one exchange at a time.
     Http1(Box<Http1>),
     /// Shared by many.
-    Http2(http2::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<UpstreamBody>),
 }
 
 pub(crate) struct Http1 {
-    sender: http1::SendRequest<Full<Bytes>>,
-    driver: http1::Connection<Transport, Full<Bytes>>,
+    sender: http1::SendRequest<UpstreamBody>,
+    driver: http1::Connection<Transport, UpstreamBody>,
     is_closed: bool,
 }
 
@@ -45,6 +45,8 @@ pub(crate) struct SendError {
     pub(crate) reason: String,
     /// The connection closed without a byte of an answer.
     pub(crate) is_connection_closed: bool,
+    /// The request, if nothing of it was sent.
+    pub(crate) unsent: Option<Request<UpstreamBody>>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -76,13 +78,13 @@ impl Connection {
     }
 
     /// Sends a request and waits for the head of the answer.
-    pub(crate) async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, SendError> {
+    pub(crate) async fn send(&mut self, mut request: Request<UpstreamBody>) -> Result<Response<Incoming>, SendError> {
         match self {
             Self::Http1(http1) => http1.send(request).await,
             Self::Http2(sender) => {
                 *request.version_mut() = Version::HTTP_2;
                 request.headers_mut().remove(http::header::HOST);
-                Box::pin(sender.try_send_request(request)).await.map_err(|error| SendError::new(&error))
+                Box::pin(sender.try_send_request(request)).await.map_err(SendError::new)
             }
         }
     }
@@ -140,14 +142,14 @@ impl Http1 {
         }
     }
 
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, SendError> {
+    async fn send(&mut self, request: Request<UpstreamBody>) -> Result<Response<Incoming>, SendError> {
         let mut answer = pin!(self.sender.try_send_request(request));
         std::future::poll_fn(|context| {
             self.drive(context);
             answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         })
         .await
-        .map_err(|error| SendError::new(&error))
+        .map_err(SendError::new)
     }
 
     fn poll_frame(
@@ -166,14 +168,15 @@ impl Http1 {
 }
 
 impl SendError {
-    fn new(error: &TrySendError<Request<Full<Bytes>>>) -> Self {
+    fn new(mut error: TrySendError<Request<UpstreamBody>>) -> Self {
+        let unsent = error.take_message();
         let cause = error.error();
-        let is_connection_closed = error.message().is_some()
+        let is_connection_closed = unsent.is_some()
             || cause.is_incomplete_message()
             || cause.is_canceled()
             || cause.is_closed()
             || is_reset(cause);
-        Self { reason: cause.to_string(), is_connection_closed }
+        Self { reason: cause.to_string(), is_connection_closed, unsent }
     }
 }
 

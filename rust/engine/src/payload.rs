@@ -1,0 +1,156 @@
+//! What a request carries: read as far as the gateway must, then made into the body of a request to a provider.
+
+use bytes::Bytes;
+use fastgate_core::dialects::openai::{self, Request};
+use fastgate_core::dialects::splice::{Splice, splice};
+use fastgate_core::failure::Failure;
+use fastgate_core::multipart::boundary;
+use fastgate_core::tables::Bounds;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::body::RequestBody;
+use crate::operation::{Goes, Operation, Takes};
+use crate::upload::{Form, Refusal, UpstreamBody};
+
+/// Nesting allowed in a JSON body.
+const JSON_DEPTH_LIMIT: usize = 128;
+/// What a request without a payload may carry all the same.
+const IDLE_BODY_LIMIT_BYTES: usize = 64 * 1024;
+
+const MODEL_HEADER: HeaderName = HeaderName::from_static("x-fastgate-model");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A request's payload, read as far as the gateway must.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    Nothing,
+    /// JSON that names a model.
+    Asking {
+        body: Bytes,
+        request: Request,
+    },
+    /// JSON about a file.
+    About {
+        body: Bytes,
+        file: Option<String>,
+    },
+    Form {
+        form: Form,
+        model: Option<String>,
+        content_type: HeaderValue,
+    },
+}
+
+/// A payload on its way to a provider.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) body: UpstreamBody,
+    pub(crate) content_type: Option<HeaderValue>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+impl Payload {
+    /// Reads the payload of an operation.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names the field at fault, or the limit.
+    pub(crate) async fn read(
+        operation: &Operation,
+        headers: &HeaderMap,
+        body: RequestBody,
+        bounds: &Bounds,
+    ) -> Result<Self, Failure> {
+        if operation.takes == Takes::Nothing {
+            body.read(IDLE_BODY_LIMIT_BYTES).await?;
+            return Ok(Self::Nothing);
+        }
+        if operation.takes == Takes::Form
+            && let Some(content_type) = headers.get(header::CONTENT_TYPE)
+            && let Some(boundary) = content_type.to_str().ok().and_then(boundary)
+        {
+            let form = Form::begin(body, boundary, bounds.multipart_body_bytes).await?;
+            let named = headers.get(MODEL_HEADER).and_then(|name| name.to_str().ok()).map(str::to_owned);
+            let model = named.or_else(|| form.model().map(|model| model.name.clone()));
+            return Ok(Self::Form { form, model, content_type: content_type.clone() });
+        }
+        let body = body.read(bounds.request_body_bytes).await?;
+        if operation.goes == Goes::ByModel {
+            let request = operation.dialect.read_request(&body, JSON_DEPTH_LIMIT)?;
+            return Ok(Self::Asking { body, request });
+        }
+        let object = openai::read_object(&body, JSON_DEPTH_LIMIT)?;
+        let file = openai::given(&object, "input_file_id").and_then(|id| id.as_text());
+        Ok(Self::About { body, file })
+    }
+
+    /// The model that is asked for.
+    ///
+    /// # Errors
+    /// None is named.
+    pub(crate) fn model(&self) -> Result<&str, Failure> {
+        let model = match self {
+            Self::Asking { request, .. } => Some(request.model.as_str()),
+            Self::Form { model, .. } => model.as_deref().filter(|model| !model.is_empty()),
+            Self::Nothing | Self::About { .. } => None,
+        };
+        model.ok_or_else(|| {
+            let message =
+                "name the model in the form's first 64 KB, before its files, or in the header x-fastgate-model";
+            Failure::invalid_request(message, Some("model"))
+        })
+    }
+
+    /// The request within, where it is JSON that names a model.
+    pub(crate) fn request(&self) -> Option<&Request> {
+        match self {
+            Self::Asking { request, .. } => Some(request),
+            _ => None,
+        }
+    }
+
+    /// The file that JSON is about.
+    pub(crate) fn file(&self) -> Option<&str> {
+        match self {
+            Self::About { file, .. } => file.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Bytes, as far as the client has said how many.
+    pub(crate) fn length(&self) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Asking { body, .. } | Self::About { body, .. } => body.len() as u64,
+            Self::Form { form, .. } => form.length(),
+        }
+    }
+
+    /// The payload for a provider that knows the model by `name`, asked for the token counts of a stream or not.
+    ///
+    /// # Errors
+    /// A form that can't be changed as it would have to be.
+    pub(crate) fn into_upstream(self, name: Option<&str>, asks_for_usage: bool) -> Result<Upstream, Failure> {
+        match self {
+            Self::Nothing => {
+                Ok(Upstream { body: UpstreamBody::Whole(Bytes::new()), content_type: None, refusal: None })
+            }
+            Self::About { body, .. } => Ok(Upstream::json(body)),
+            Self::Asking { body, request } => {
+                let rename = name.filter(|name| *name != request.model).map(|name| request.rename(name));
+                let usage_splice = request.usage_splice.filter(|_| asks_for_usage);
+                let mut changes: Vec<Splice> = rename.into_iter().chain(usage_splice).collect();
+                Ok(Upstream::json(if changes.is_empty() { body } else { splice(&body, &mut changes).into() }))
+            }
+            Self::Form { form, content_type, .. } => {
+                let (body, refusal) = form.into_body(name)?;
+                Ok(Upstream { body, content_type: Some(content_type), refusal: Some(refusal) })
+            }
+        }
+    }
+}
+
+impl Upstream {
+    fn json(body: Bytes) -> Self {
+        Self { body: UpstreamBody::Whole(body), content_type: Some(JSON), refusal: None }
+    }
+}
