@@ -1,7 +1,8 @@
 """The Rust engine, as Python sees it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict, Unpack, final
+from os import PathLike
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, final
 
 __version__: str
 
@@ -20,8 +21,12 @@ def check_tables(document: bytes) -> None:
 class Engine:
     """The data path. Threads start with `serve`."""
 
-    def __init__(self, tables: bytes) -> None:
-        """ValueError, with what is wrong, on tables that do not hold together."""
+    def __init__(self, tables: bytes, *, state_dir: str | PathLike[str] | None = None) -> None:
+        """Records of exchanges go to `spool` in `state_dir`; without one none are kept.
+
+        Raises:
+            ValueError: The tables do not hold together, or the directory can't be used.
+        """
 
     def reload(self, tables: bytes) -> None:
         """Swap the tables; ValueError leaves the old ones in force."""
@@ -42,6 +47,67 @@ class Engine:
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start."""
+
+    def spool_status(self) -> SpoolStatus | None:
+        """The spool now; None where there is none."""
+
+    def take_notices(self) -> list[tuple[bool, str]]:
+        """What there is to log since the last call: whether it is a warning, and the text."""
+
+class SpoolStatus(TypedDict):
+    """The state of a spool. Sizes are a few seconds old."""
+
+    records: int
+    """Appended by this process."""
+    write_failures: int
+    """Records that could not be written."""
+    spool_bytes: int
+    free_bytes: int
+    damaged: int
+    """Damaged places in segments that other processes left behind."""
+    is_alarmed: bool
+    """Little free space, a large spool, or a core whose last record could not be written."""
+
+# A place without a record: segment, offset, length, what is wrong, whether it is only a torn tail.
+SpoolProblem: TypeAlias = tuple[str, int, int, str, bool]
+
+@final
+class SpoolReader:
+    """Batches of a spool's records, the oldest segment first, also while it is written to.
+
+    A batch is `(payloads, problems)`. Reading releases the GIL.
+    """
+
+    def __new__(cls, directory: str | PathLike[str], *, since_unix_s: int | None = None) -> SpoolReader:
+        """Finds the segments; with `since_unix_s` those whose last record is not older.
+
+        Raises:
+            OSError: The directory can't be read.
+        """
+
+    def __iter__(self) -> SpoolReader: ...
+    def __next__(self) -> tuple[list[bytes], list[SpoolProblem]]: ...
+
+class SpoolReport(TypedDict):
+    """What a spool holds."""
+
+    segments: int
+    records: int
+    payload_bytes: int
+    duplicates: int
+    """Records whose id an earlier one has."""
+    duplicate_ids: list[str]
+    """Twenty of those ids at most."""
+    without_id: int
+    """Records that are no JSON object with a text `id`."""
+    problems: list[SpoolProblem]
+
+def check_spool(directory: str | PathLike[str]) -> SpoolReport:
+    """Reads a whole spool. Releases the GIL.
+
+    Raises:
+        OSError: The directory can't be read.
+    """
 
 @final
 class Bridge:

@@ -38,6 +38,7 @@ class Engine(Protocol):
         tls_key: str | None = None,
     ) -> tuple[str, str | None]: ...
     def stop(self, grace_s: float) -> bool: ...
+    def take_notices(self) -> list[tuple[bool, str]]: ...
 
 
 class Mock(Protocol):
@@ -82,7 +83,11 @@ class ControlPlane:
         self._active_server = server
         self._lock = StateLock(self.config.resolve(server.state_dir)) if lock else None
         try:
-            self.engine: Engine = (make_engine or _core.Engine)(self._compile(self.config))
+            tables = self._compile(self.config)
+            if make_engine is not None:
+                self.engine: Engine = make_engine(tables)
+            else:
+                self.engine = _core.Engine(tables, state_dir=self.config.resolve(server.state_dir))
         except ValueError as error:
             self._release()
             raise StartError(str(error)) from None
@@ -118,10 +123,12 @@ class ControlPlane:
 
     def poll(self) -> bool | None:
         """Reload if the file has changed and has then stayed the same for one poll; what `reload` says, or
-        None.
+        None. Logs what the engine has to say.
 
         Waiting one poll keeps a half-written file from being read.
         """
+        for is_warning, text in self.engine.take_notices():
+            logger.log(logging.WARNING if is_warning else logging.INFO, "%s", text)
         now = signature(self._file)
         changed, self._seen = now != self._seen, now
         if changed or now == self._settled:

@@ -123,6 +123,13 @@ def test_every_field(tmp_path: Path) -> None:
         "idle_connections": 64,
         "idle_timeout_ms": 60_000,
     }
+    assert tables["spool"] == {
+        "segment_size_bytes": 64_000_000,
+        "segment_age_ms": 3_600_000,
+        "compress": True,
+        "free_space_floor_bytes": 1_000_000_000,
+        "total_size_bytes": 50_000_000_000,
+    }
 
 
 def test_files_are_kept_by_one_provider() -> None:

@@ -30,6 +30,12 @@ request_body = "20MB"
 stream_event = 1_000_000
 idle_connections = 8
 idle_timeout = "90s"
+[spool]
+segment_size = "16MB"
+segment_age = "10m"
+compress = false
+free_space_floor = "2GB"
+total_size = "20GB"
 
 [providers.openai]
 dialect = "openai"

@@ -26,6 +26,7 @@ class FakeEngine:
         self.refuse: Exception | None = None
         self.served: dict[str, object] = {}
         self.stopped: list[float] = []
+        self.notices: list[tuple[bool, str]] = []
 
     def reload(self, tables: bytes) -> None:
         if self.refuse:
@@ -38,6 +39,10 @@ class FakeEngine:
             raise self.refuse
         self.served = arguments
         return "127.0.0.1:1", None
+
+    def take_notices(self) -> list[tuple[bool, str]]:
+        notices, self.notices = self.notices, []
+        return notices
 
     def stop(self, grace_s: float) -> bool:
         self.stopped.append(grace_s)
@@ -112,6 +117,20 @@ def test_a_file_that_is_still_being_written_is_left_alone(make_gateway: MakeGate
         assert gateway.control.poll() is None
     assert gateway.control.poll() is True
     assert gateway.engine.reloads == 1
+
+
+def test_what_the_engine_has_to_say_is_logged_once(
+    make_gateway: MakeGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = make_gateway("")
+    gateway.engine.notices = [(True, "the disk is nearly full"), (False, "adopted a segment")]
+    with caplog.at_level(logging.INFO, "fastgate.control"):
+        gateway.control.poll()
+        gateway.control.poll()
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("WARNING", "the disk is nearly full"),
+        ("INFO", "adopted a segment"),
+    ]
 
 
 def test_a_symlink_to_another_file_is_a_change(tmp_path: Path, make_gateway: MakeGateway) -> None:

@@ -14,6 +14,7 @@ COMMANDS = {
     "check": "check a configuration, or print its JSON Schema",
     "init": "write a commented fastgate.toml",
     "keys": "make and verify virtual keys",
+    "spool": "read and check the records of exchanges",
     "mock": "run a scriptable mock provider",
 }
 

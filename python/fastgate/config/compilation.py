@@ -10,7 +10,7 @@ import msgspec
 
 from fastgate.config.loading import MOCK, Config
 from fastgate.config.references import DEFAULT_TENANT
-from fastgate.config.settings import Provider, Server, Settings, Timeouts
+from fastgate.config.settings import Provider, Server, Settings, Spool, Timeouts
 from fastgate.config.units import Duration
 
 _TOTAL_DEFAULT = Duration.parse("10m")
@@ -74,6 +74,7 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
         ],
         "access": _access(settings.server),
         "bounds": _bounds(settings.server),
+        "spool": _spool(settings.spool),
     }
 
 
@@ -148,4 +149,14 @@ def _bounds(server: Server) -> dict[str, Any]:
         "stream_event_bytes": bounds.stream_event,
         "idle_connections": bounds.idle_connections,
         "idle_timeout_ms": bounds.idle_timeout,
+    }
+
+
+def _spool(spool: Spool) -> dict[str, Any]:
+    return {
+        "segment_size_bytes": spool.segment_size,
+        "segment_age_ms": spool.segment_age,
+        "compress": spool.compress,
+        "free_space_floor_bytes": spool.free_space_floor,
+        "total_size_bytes": spool.total_size,
     }

@@ -104,6 +104,24 @@ class Server(_Table, frozen=True, kw_only=True):
     )
 
 
+class Spool(_Table, frozen=True, kw_only=True):
+    """How records of exchanges are kept on disk; see `docs/spool.md`. Nothing is deleted."""
+
+    segment_size: Annotated[Size, Meta(description="A segment of this size is closed and compressed.")] = (
+        _size("64MB")
+    )
+    segment_age: Annotated[Duration, Meta(description="A segment of this age is closed and compressed.")] = (
+        _duration("1h")
+    )
+    compress: Annotated[bool, Meta(description="Compress closed segments with zstd.")] = True
+    free_space_floor: Annotated[
+        Size, Meta(description="With less free space than this on the disk there is an alarm.")
+    ] = _size("1GB")
+    total_size: Annotated[
+        Size, Meta(description="With more than this in all segments together there is an alarm.")
+    ] = _size("50GB")
+
+
 class Credential(_Table, frozen=True, kw_only=True):
     """One of a provider's API keys."""
 
@@ -252,6 +270,9 @@ class Settings(_Table, frozen=True, kw_only=True):
 
     server: Annotated[Server, Meta(description="The gateway's own addresses, directories and bounds.")] = (
         field(default_factory=Server)
+    )
+    spool: Annotated[Spool, Meta(description="How records of exchanges are kept on disk.")] = field(
+        default_factory=Spool
     )
     providers: Annotated[
         dict[str, Provider],

@@ -7,6 +7,7 @@ use fastgate_core::dialects::openai_chat::{StreamReader, read_request, splice_mo
 use fastgate_core::json::Object;
 use fastgate_core::keys::KeyRing;
 use fastgate_core::routing::pick;
+use fastgate_core::spool::{Step, frame, read};
 use fastgate_core::sse::{Splitter, event_data};
 use fastgate_core::tables::{Key, Member};
 use sha2::{Digest, Sha256};
@@ -61,5 +62,22 @@ fn decisions(criterion: &mut Criterion) {
     criterion.bench_function("pick/8", |bencher| bencher.iter(|| pick(black_box(&members), 1 << 63, |_| true)));
 }
 
-criterion_group!(kernels, requests, streams, decisions);
+fn records(criterion: &mut Criterion) {
+    let payload = body(500);
+    let mut framed = Vec::new();
+    let mut group = criterion.benchmark_group("spool");
+    group.throughput(Throughput::Bytes(payload.len() as u64));
+    group.bench_function("frame/600B", |bencher| {
+        bencher.iter(|| {
+            framed.clear();
+            frame(black_box(&payload), &mut framed)
+        });
+    });
+    group.bench_function("read/600B", |bencher| {
+        bencher.iter(|| matches!(read(black_box(&framed)), Step::Record { .. }));
+    });
+    group.finish();
+}
+
+criterion_group!(kernels, requests, streams, decisions, records);
 criterion_main!(kernels);

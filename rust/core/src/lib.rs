@@ -10,6 +10,7 @@ pub mod json;
 pub mod keys;
 pub mod multipart;
 pub mod routing;
+pub mod spool;
 pub mod sse;
 pub mod tables;
 pub mod usage;

@@ -75,24 +75,26 @@ pub fn is_resident(residency: Option<&str>, region: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
 
     fn tables() -> Tables {
-        Tables::from_json(
-            br#"{"providers":[
-                {"id":"openai","dialect":"openai","base_url":"http://a","credentials":[],"stream_usage":true,"headers":[],"proxy":null,"ca_file":null},
-                {"id":"groq","dialect":"openai","base_url":"http://b","credentials":[],"stream_usage":true,"headers":[],"proxy":null,"ca_file":null}],
-              "deployments":[
-                {"id":"d0","provider":0,"model":"gpt-4o","region":"eu","timeouts":{"connect_ms":1,"first_content_ms":1,"gap_ms":1,"total_ms":1}},
-                {"id":"groq","provider":1,"model":null,"region":null,"timeouts":{"connect_ms":1,"first_content_ms":1,"gap_ms":1,"total_ms":1}}],
-              "models":{"chat":{"budget_ms":null,"listed":true,"chain":[[{"deployment":0,"weight":1}]]}},
-              "open_providers":[{"deployment":1,"prefixes":["llama-"],"files_deployment":null,"any":false}],
-              "tenants":[{"id":"default","region":null}],"keys":[],
-              "access":{"allowed_hosts":null,"allowed_origins":[]},
-              "bounds":{"request_body_bytes":1,"multipart_body_bytes":1,"stream_event_bytes":1,"idle_connections":1,"idle_timeout_ms":1}}"#,
-        )
-        .expect("valid")
+        let mut tables: serde_json::Value = serde_json::from_str(include_str!("../tests/tables.json")).expect("JSON");
+        let provider = |id: &str, base_url: &str| {
+            json!({"id": id, "dialect": "openai", "base_url": base_url, "credentials": [], "stream_usage": true,
+                "headers": [], "proxy": null, "ca_file": null})
+        };
+        let timeouts = json!({"connect_ms": 1, "first_content_ms": 1, "gap_ms": 1, "total_ms": 1});
+        tables["providers"] = json!([provider("openai", "http://a"), provider("groq", "http://b")]);
+        tables["deployments"] = json!([
+            {"id": "d0", "provider": 0, "model": "gpt-4o", "region": "eu", "timeouts": timeouts},
+            {"id": "groq", "provider": 1, "model": null, "region": null, "timeouts": timeouts},
+        ]);
+        tables["models"] =
+            json!({"chat": {"budget_ms": null, "listed": true, "chain": [[{"deployment": 0, "weight": 1}]]}});
+        tables["open_providers"] = json!([{"deployment": 1, "prefixes": ["llama-"], "any": false}]);
+        Tables::from_json(tables.to_string().as_bytes()).expect("valid")
     }
 
     #[test]

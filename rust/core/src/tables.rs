@@ -30,6 +30,8 @@ pub struct Tables {
     pub access: Access,
     /// Upper bounds of what one request may occupy.
     pub bounds: Bounds,
+    /// How records of exchanges are kept.
+    pub spool: SpoolSettings,
 }
 
 /// An account at a vendor.
@@ -203,6 +205,22 @@ pub struct Bounds {
     pub idle_connections: usize,
     /// How long one is kept.
     pub idle_timeout_ms: u64,
+}
+
+/// How records of exchanges are kept.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct SpoolSettings {
+    /// A segment of this size is closed.
+    pub segment_size_bytes: u64,
+    /// A segment of this age is closed.
+    pub segment_age_ms: u64,
+    /// Whether closed segments are compressed.
+    pub compress: bool,
+    /// With less free space than this there is an alarm.
+    pub free_space_floor_bytes: u64,
+    /// With larger segments than this in all there is an alarm.
+    pub total_size_bytes: u64,
 }
 
 impl Tables {

@@ -1,6 +1,7 @@
 //! What all cores share, and how the configuration in force is replaced.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -12,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::made::Made;
 use crate::settlement::Counts;
 use crate::snapshot::{Environment, Snapshot};
+use crate::spool::Spool;
 
 /// State shared by all cores: few things, each with its own synchronisation.
 #[derive(Debug)]
@@ -27,18 +29,25 @@ pub struct Shared {
     cores: Mutex<Vec<Arc<AtomicUsize>>>,
     all_closed: Condvar,
     counts: Mutex<Vec<Arc<Counts>>>,
+    /// Where records of exchanges are kept; `None` for an engine without a state directory.
+    pub spool: Option<Arc<Spool>>,
     environment: Environment,
     /// Who made what providers keep.
     pub(crate) made: Made,
 }
 
 impl Shared {
-    /// Prepares the first configuration.
+    /// Prepares the first configuration. The spool is `spool` in the state directory; without one it is off.
     ///
     /// # Errors
-    /// What is wrong with the tables, without secrets.
-    pub fn new(tables: Tables, environment: Environment) -> Result<Arc<Self>, String> {
+    /// What is wrong with the tables, without secrets, or with the directory.
+    pub fn new(tables: Tables, environment: Environment, state_dir: Option<&Path>) -> Result<Arc<Self>, String> {
         let snapshot = Snapshot::prepare(tables, &environment)?;
+        let open = |directory: &Path| {
+            Spool::open(directory, snapshot.tables.spool)
+                .map_err(|error| format!("the spool {} can't be used: {error}", directory.display()))
+        };
+        let spool = state_dir.map(|directory| open(&directory.join("spool"))).transpose()?;
         Ok(Arc::new(Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             listen: Mutex::default(),
@@ -47,6 +56,7 @@ impl Shared {
             cores: Mutex::default(),
             all_closed: Condvar::new(),
             counts: Mutex::default(),
+            spool,
             environment,
             made: Made::new(Instant::now()),
         }))
@@ -61,7 +71,11 @@ impl Shared {
         if tables.keys.is_empty() && beyond_loopback {
             return Err("keys: the last key can't be removed while listening beyond loopback".into());
         }
-        self.snapshot.store(Arc::new(Snapshot::prepare(tables, &self.environment)?));
+        let snapshot = Snapshot::prepare(tables, &self.environment)?;
+        if let Some(spool) = &self.spool {
+            spool.set_settings(snapshot.tables.spool);
+        }
+        self.snapshot.store(Arc::new(snapshot));
         Ok(())
     }
 

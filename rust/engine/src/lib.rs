@@ -24,6 +24,7 @@ pub mod record;
 mod relay;
 pub mod settlement;
 pub mod snapshot;
+pub mod spool;
 mod upload;
 mod upstream;
 pub mod worker;

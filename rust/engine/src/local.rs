@@ -26,7 +26,7 @@ pub(crate) fn run_core<F: Future<Output = ()>>(shared: Arc<Shared>, serve: impl 
     runtime.shutdown_background();
 }
 
-/// Drops idle connections to providers as they age.
+/// Lets idle connections to providers and the spool's segment age.
 async fn sweep(worker: Rc<Worker>) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

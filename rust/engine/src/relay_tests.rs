@@ -17,12 +17,8 @@ fn chat() -> StreamReader {
 }
 
 fn request_id() -> RequestId {
-    let tables = br#"{"providers":[],"deployments":[],"models":{},"open_providers":[],"files_deployment":null,
-        "tenants":[{"id":"default","region":null}],"keys":[],
-        "access":{"allowed_hosts":null,"allowed_origins":[]},
-        "bounds":{"request_body_bytes":1,"multipart_body_bytes":1,"stream_event_bytes":1,"idle_connections":1,"idle_timeout_ms":1}}"#;
-    let tables = Tables::from_json(tables).expect("valid");
-    let shared = Shared::new(tables, Environment::from_process()).expect("prepared");
+    let tables = Tables::from_json(include_bytes!("../../core/tests/tables.json")).expect("valid");
+    let shared = Shared::new(tables, Environment::from_process(), None).expect("prepared");
     let counts = shared.add_counts();
     Worker::new(Arc::clone(&shared), counts).request_id()
 }

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::BuildHasher;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::gateway::Shared;
 use crate::settlement::Counts;
 use crate::snapshot::Snapshot;
+use crate::spool::SpoolWriter;
 use crate::upstream::Pool;
 
 /// State of one core. Never shared: what other cores may see is in [`Shared`].
@@ -19,6 +21,7 @@ pub struct Worker {
     /// This core's counts.
     pub counts: Arc<Counts>,
     pub(crate) pool: RefCell<Pool>,
+    spool: RefCell<Option<SpoolWriter>>,
     random: Cell<u64>,
     request_salt: u64,
     requests: Cell<u32>,
@@ -29,10 +32,12 @@ impl Worker {
     #[must_use]
     pub fn new(shared: Arc<Shared>, counts: Arc<Counts>) -> Rc<Self> {
         let seeds = std::hash::RandomState::new();
+        let spool = shared.spool.as_ref().and_then(|spool| spool.writer());
         Rc::new(Self {
             shared,
             counts,
             pool: RefCell::default(),
+            spool: RefCell::new(spool),
             random: Cell::new(seeds.hash_one(1)),
             request_salt: seeds.hash_one(2),
             requests: Cell::new(0),
@@ -44,8 +49,23 @@ impl Worker {
         self.shared.snapshot.load_full()
     }
 
-    /// Drops idle connections to providers that are too old or dead.
+    /// Appends a record to the spool; once this returns `Ok` it survives the death of the process. Does nothing where
+    /// the spool is off.
+    ///
+    /// # Errors
+    /// The payload is no text or too long, or the disk took no more; the failure has been counted.
+    pub fn spool_append(&self, payload: &[u8]) -> io::Result<()> {
+        match &mut *self.spool.borrow_mut() {
+            Some(writer) => writer.append(payload),
+            None => Ok(()),
+        }
+    }
+
+    /// Drops idle connections to providers that are too old or dead, and closes a spool segment that is due.
     pub(crate) fn sweep(&self) {
+        if let Some(writer) = &mut *self.spool.borrow_mut() {
+            writer.rotate_if_due();
+        }
         let bounds = self.shared.snapshot.load().tables.bounds;
         self.pool.borrow_mut().sweep(Instant::now(), Duration::from_millis(bounds.idle_timeout_ms));
     }

@@ -1,6 +1,7 @@
 //! `Engine`: the data path, started, reloaded and stopped from Python.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +24,11 @@ pub struct Engine {
 #[pymethods]
 impl Engine {
     #[new]
-    fn new(py: Python<'_>, tables: &[u8]) -> PyResult<Self> {
+    #[pyo3(signature = (tables, *, state_dir = None))]
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands paths over")]
+    fn new(py: Python<'_>, tables: &[u8], state_dir: Option<PathBuf>) -> PyResult<Self> {
         let shared = py
-            .detach(|| Shared::new(Tables::from_json(tables)?, Environment::from_process()))
+            .detach(|| Shared::new(Tables::from_json(tables)?, Environment::from_process(), state_dir.as_deref()))
             .map_err(PyValueError::new_err)?;
         Ok(Self { shared, door: Mutex::default() })
     }
@@ -70,6 +73,24 @@ impl Engine {
             let door = self.door.lock().take();
             door.is_none_or(|door| door.stop(grace))
         }))
+    }
+
+    fn take_notices(&self) -> Vec<(bool, String)> {
+        let notices = self.shared.spool.as_ref().map(|spool| spool.take_notices()).unwrap_or_default();
+        notices.into_iter().map(|notice| (notice.is_warning, notice.text)).collect()
+    }
+
+    fn spool_status<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let Some(spool) = &self.shared.spool else { return Ok(None) };
+        let now = spool.status();
+        let status = PyDict::new(py);
+        status.set_item("records", now.records)?;
+        status.set_item("write_failures", now.write_failures)?;
+        status.set_item("spool_bytes", now.spool_bytes)?;
+        status.set_item("free_bytes", now.free_bytes)?;
+        status.set_item("damaged", now.damaged)?;
+        status.set_item("is_alarmed", now.is_alarmed)?;
+        Ok(Some(status))
     }
 
     fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

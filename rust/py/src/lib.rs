@@ -4,6 +4,7 @@ mod bridge;
 mod config_text;
 mod engine;
 mod mock;
+mod spool;
 
 #[pyo3::pymodule]
 mod _core {
@@ -17,6 +18,8 @@ mod _core {
     use crate::engine::Engine;
     #[pymodule_export]
     use crate::mock::MockProvider;
+    #[pymodule_export]
+    use crate::spool::{SpoolReader, check_spool};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,0 +1,113 @@
+"""`fastgate spool`: print the records of exchanges, or check that all are there and whole.
+
+Both read while a gateway writes. A torn tail is a record that a process did not finish, or is writing now:
+nobody was told that it was kept, so it counts as no error.
+"""
+
+import argparse
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastgate._core import SpoolReader, check_spool
+from fastgate.config.units import Duration, Moment
+from fastgate.errors import FastgateError
+
+# Damaged places printed one by one; all are counted.
+PLACES_SHOWN = 100
+
+
+class SpoolUnreadable(FastgateError):
+    """There is no spool to read."""
+
+    code = "spool_unreadable"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
+    cat = actions.add_parser("cat", help="print every record as a line of JSON")
+    cat.add_argument(
+        "--since",
+        type=_since,
+        metavar="WHEN",
+        help='only segments written to since: "2h", "2027-01-31" or "2027-01-31T18:00:00Z"',
+    )
+    check = actions.add_parser("check", help="count records, duplicates and damage; 1 if there is damage")
+    for action in (cat, check):
+        place = action.add_mutually_exclusive_group()
+        place.add_argument("-c", "--config", metavar="FILE", help="configuration that names server.state_dir")
+        place.add_argument("--state-dir", metavar="DIRECTORY", help="the state directory itself")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print or check; 1 if anything but a torn tail is damaged."""
+    directory = spool_directory(arguments.config, arguments.state_dir)
+    try:
+        return cat(directory, arguments.since) if arguments.action == "cat" else check(directory)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise SpoolUnreadable(f"can't read the spool {directory}: {error.strerror or error}") from None
+
+
+def spool_directory(config: str | None, state_dir: str | None) -> Path:
+    """Where the records are."""
+    if state_dir is None:
+        from fastgate.config import load, locate
+
+        loaded = load(locate(config, os.environ), os.environ)
+        state_dir = loaded.resolve(loaded.settings.server.state_dir)
+    return Path(state_dir) / "spool"
+
+
+def cat(directory: Path, since_unix_s: int | None) -> int:
+    """One line for each record; damage goes to stderr."""
+    output = sys.stdout.buffer
+    damaged = 0
+    for payloads, problems in SpoolReader(directory, since_unix_s=since_unix_s):
+        for payload in payloads:
+            # JSON has line breaks only where any white space may stand.
+            output.write(payload.replace(b"\n", b" ") + b"\n")
+        for problem in problems:
+            damaged += not problem[-1]
+            print(shown(*problem), file=sys.stderr)
+    output.flush()
+    return 1 if damaged else 0
+
+
+def check(directory: Path) -> int:
+    """What the spool holds, in a few lines."""
+    report = check_spool(directory)
+    torn = sum(problem[-1] for problem in report["problems"])
+    damaged = len(report["problems"]) - torn
+    print(f"{directory}: {'damaged' if damaged else 'ok'}")
+    print(f"  segments    {report['segments']}")
+    print(f"  records     {report['records']}  ({report['payload_bytes']} bytes)")
+    print(f"  duplicates  {report['duplicates']}")
+    for duplicate in report["duplicate_ids"]:
+        print(f"    {duplicate}")
+    if report["without_id"]:
+        print(f"  without id  {report['without_id']}")
+    print(f"  torn tails  {torn}")
+    print(f"  damaged     {damaged}")
+    for problem in report["problems"][:PLACES_SHOWN]:
+        print(f"    {shown(*problem)}")
+    return 1 if damaged else 0
+
+
+def shown(segment: str, offset: int, length: int, fault: str, _: bool) -> str:
+    """A place without a record, in words."""
+    return f"segment {segment} at {offset}: {fault}" + (f", {length} bytes" if length else "")
+
+
+def _since(text: str) -> int:
+    try:
+        return int(datetime.now(UTC).timestamp()) - Duration.parse(text) // 1000
+    except ValueError:
+        pass
+    try:
+        return Moment.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or an age as 2h") from None
