@@ -13,7 +13,7 @@ extension := python/fastgate/_core.abi3.so
 release := $(stamps)/release
 runtime := $(stamps)/runtime
 dev := $(stamps)/dev
-rust_sources := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -type f \( -name '*.rs' -o -name Cargo.toml \))
+rust_sources := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -type f \( -name '*.rs' -o -name Cargo.toml -o -path 'rust/core/data/*' \))
 release_goals := build run bench bench-peers
 dev_goals := test lint format typecheck bench bench-peers
 

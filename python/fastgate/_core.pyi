@@ -18,6 +18,93 @@ def read_toml(text: str) -> tuple[dict[str, Any], dict[tuple[str | int, ...], in
 def check_tables(document: bytes) -> None:
     """Raise ValueError if the engine would refuse this compiled configuration."""
 
+@final
+class Price:
+    """What an exchange costs, in picodollars (10⁻¹² USD)."""
+
+    @property
+    def total_pusd(self) -> int:
+        """Input, output, and a fee per request where there is one."""
+
+    @property
+    def input_pusd(self) -> int:
+        """Tokens in, of every class."""
+
+    @property
+    def output_pusd(self) -> int:
+        """Tokens out, of every class."""
+
+def price(
+    model: str,
+    *,
+    input_tokens: int = 0,
+    cache_read_tokens: int = 0,
+    cache_write_5m_tokens: int = 0,
+    cache_write_1h_tokens: int = 0,
+    cache_write_other_tokens: int = 0,
+    input_audio_tokens: int = 0,
+    input_image_tokens: int = 0,
+    output_tokens: int = 0,
+    reasoning_tokens: int = 0,
+    output_audio_tokens: int = 0,
+    cache_read_audio_tokens: int = 0,
+    cache_read_image_tokens: int = 0,
+    output_image_tokens: int = 0,
+    provider: str | None = None,
+    at: int | None = None,
+    context: Mapping[str, str] | None = None,
+) -> Price | None:
+    """What token counts cost by the bundled catalogue, which equals `genai-prices` to the picodollar.
+
+    Args:
+        model: A name as a vendor's API takes it.
+        input_tokens: Text in that no cache held. Classes are disjoint: cached, written, audio and image
+            tokens are not in it, nor reasoning, audio and image tokens in `output_tokens`.
+        provider: A vendor; without it the model's name decides where it is one vendor's own.
+        at: Unix seconds at which the price must hold; now if absent.
+        context: How the vendor billed, as `{"service_tier": "priority"}` or `{"processing": "batch"}`.
+
+    Returns:
+        None where the cost is unknown: model or provider are not in the catalogue, or it is billed by
+        something other than tokens. Amounts beyond 9.2 million USD saturate.
+
+    Raises:
+        OverflowError: A count is negative or beyond 64 bits.
+    """
+
+class DatedRates(TypedDict):
+    """Rates, and when they hold."""
+
+    when: dict[str, str]
+    """The context they need; empty for standard rates."""
+    from_unix_s: int | None
+    """From this moment on."""
+    daily_s: tuple[int, int] | None
+    """Between these seconds of each UTC day."""
+    rates: dict[str, list[tuple[int | None, str]]]
+    """By meter: the input tokens above which a rate holds, and picodollars per token as decimal text."""
+    other: list[str]
+    """What is billed besides tokens, by the package's names."""
+
+class Rates(TypedDict):
+    """A model of the catalogue."""
+
+    source: str
+    """Package and version."""
+    provider: str
+    model: str
+    prices: list[DatedRates]
+    """The last that holds is used; the first if none does."""
+    variants: list[DatedRates]
+    """What replaces a meter's standard rate in a context: the first that fits."""
+
+def rates(model: str, *, provider: str | None = None, base_url: str | None = None) -> Rates | None:
+    """What the bundled catalogue says about a model; None if it is not in it.
+
+    With `base_url` the provider is a configured one: known by that address, else by `provider`, else by the
+    model's own vendor. Without, `provider` must be a vendor.
+    """
+
 class Engine:
     """The data path. Threads start with `serve`."""
 

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from fastgate import _core
 from fastgate.config import compile_tables, load_text
+from fastgate.config.settings import Price
 
 TEXT = """
 [providers.one]
@@ -26,6 +28,10 @@ timeout = { connect = "1s", first_content = "15m", gap = "10s" }
 [models.chat]
 budget = "12s"
 use = ["slow"]
+[prices.m]
+input = 0.15
+output = 0.6
+cache_write_1h = 0.000001
 [tenants.acme]
 region = "eu"
 [tenants.default]
@@ -130,6 +136,8 @@ def test_every_field(tmp_path: Path) -> None:
         "free_space_floor_bytes": 1_000_000_000,
         "total_size_bytes": 50_000_000_000,
     }
+    assert tables["prices"] == {"m": {"input": 150_000, "output": 600_000, "cache_write_1h": 1}}
+    assert tables["billing"] == {"unknown_price": "allow"}
 
 
 def test_files_are_kept_by_one_provider() -> None:
@@ -145,6 +153,18 @@ def test_files_are_kept_by_one_provider() -> None:
     assert not any(opened["deployment"] == named["files_deployment"] for opened in named["open_providers"])
     only = tables_of('[providers.a]\nbase_url = "https://a.example/v1"\n')
     assert only["files_deployment"] == only["open_providers"][0]["deployment"]
+
+
+def test_the_built_in_mock_is_free_and_no_other_provider_is() -> None:
+    assert tables_of("")["prices"] == {"mock": {"input": 0, "output": 0}}
+    assert tables_of('[providers.mock]\nbase_url = "http://127.0.0.1:9"\n')["prices"] == {}
+
+
+def test_every_class_that_a_price_may_state_is_one_the_engine_knows() -> None:
+    names = [field.name for field in msgspec.structs.fields(Price)]
+    text = "".join(f"{name} = {position}\n" for position, name in enumerate(names))
+    tables = tables_of(f'[providers.x]\nbase_url = "http://127.0.0.1:9"\n[prices.y]\n{text}')
+    assert list(tables["prices"]["y"]) == names
 
 
 def test_access_and_bounds() -> None:

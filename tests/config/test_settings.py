@@ -84,6 +84,13 @@ user = "u1"
 feature = "search"
 models = ["chat", "openai/gpt-4o"]
 expires = 2027-01-31T00:00:00Z
+
+[prices.gpt-4o-us]
+input = 2.0
+cache_read = "${{CACHED:-1.25}}"
+output = 8
+[billing]
+unknown_price = "block"
 """
 
 
@@ -243,6 +250,19 @@ def test_what_later_versions_enforce_is_refused(setting: str, line: int, said: s
             "keys[1].digest: the same digest as keys[0]",
         ),
         (f'[[keys]]\ndigest = "{DIGEST}"\nuser = "a b"', "keys[0].user: must be 1 to 128 visible ASCII"),
+        ("[prices.x]\ninput = 1", "f.toml:1: prices.x.output: is required"),
+        ("[prices.x]\noutput = 1\ninput = -1", "f.toml:3: prices.x.input: must be USD per million tokens"),
+        (
+            "[prices.x]\noutput = 1\ninput = 0.0000001",
+            "f.toml:3: prices.x.input: must have at most 6 decimals",
+        ),
+        ("[prices.x]\noutput = 1\ninput = 1\nimage = 1", "f.toml:4: prices.x.image: unknown setting"),
+        (
+            '[deployments.d]\nprovider = "openai"\nmodel = "gpt-4o"\n[providers.openai]\n'
+            "[prices.gpt-4]\ninput = 1\noutput = 1",
+            'f.toml:5: prices.gpt-4: no such deployment or model (did you mean "gpt-4o"?)',
+        ),
+        ('[billing]\nunknown_price = "ask"', 'billing.unknown_price: must be "allow" or "block"'),
         (f'[[keys]]\ndigest = "{DIGEST}"\nexpires = "soon"', "keys[0].expires: must be a date"),
     ],
 )

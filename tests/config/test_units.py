@@ -2,13 +2,14 @@
 
 import copy
 import pickle
+from decimal import Decimal
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgate.config.units import Duration, Moment, Secret, Size
+from fastgate.config.units import Duration, Moment, Rate, Secret, Size
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,44 @@ def test_moments(text: str, seconds: int) -> None:
 def test_moments_without_offset_are_refused(value: object) -> None:
     with pytest.raises(ValueError, match="must be"):
         Moment.parse(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "picodollars"),
+    [
+        (3, 3_000_000),
+        (0, 0),
+        (Decimal("0.075"), 75_000),
+        ("0.000001", 1),
+        (Decimal("1e-6"), 1),
+        (Decimal("2.50000000000"), 2_500_000),
+        (Decimal("1e6"), 10**12),
+    ],
+)
+def test_rates_are_exact(value: object, picodollars: int) -> None:
+    assert Rate.parse(value) == picodollars
+
+
+@given(st.integers(0, 10**12))
+def test_rates_are_written_as_they_are_read(picodollars: int) -> None:
+    assert Rate.parse(str(Rate(picodollars))) == picodollars
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(-1, True, None, 2.5, "", "2,5", "1e3", " 1", "-1", 1_000_001, Decimal("1e999999"), [1]),
+        *(
+            Decimal("0.0000001"),
+            Decimal("1e-999999"),
+            "0.1234567",
+            Decimal("0.1234560000000000000000000000000001"),
+        ),
+    ],
+)
+def test_rates_are_never_rounded(value: object) -> None:
+    with pytest.raises(ValueError, match="must"):
+        Rate.parse(value)
 
 
 @pytest.mark.parametrize("value", ["", " x", "x\n", "a\r\nb", "é", 5, None])

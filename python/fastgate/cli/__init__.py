@@ -16,6 +16,7 @@ COMMANDS = {
     "keys": "make and verify virtual keys",
     "spool": "read and check the records of exchanges",
     "mock": "run a scriptable mock provider",
+    "prices": "show what a model costs",
 }
 
 

@@ -75,6 +75,9 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
         "access": _access(settings.server),
         "bounds": _bounds(settings.server),
         "spool": _spool(settings.spool),
+        "prices": {name: price.rates() for name, price in settings.prices.items()}
+        | ({MOCK: {"input": 0, "output": 0}} if config.mock else {}),
+        "billing": {"unknown_price": settings.billing.unknown_price},
     }
 
 

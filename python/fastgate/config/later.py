@@ -18,7 +18,6 @@ _SETTINGS: dict[tuple[str, ...], str] = {
     ("admin",): "admin tokens",
     ("cache",): "caching",
     ("privacy",): "redaction of personal data",
-    ("prices",): "prices",
     ("hooks",): "hooks",
     ("drills",): "failover drills",
 }

@@ -34,6 +34,7 @@ def check(settings: Settings, findings: Findings) -> None:
     _check_deployments(settings, findings)
     _check_uses(settings, findings)
     _check_identities(settings, findings)
+    _check_prices(settings, findings)
 
 
 def _check_ids(settings: Settings, findings: Findings) -> None:
@@ -158,3 +159,13 @@ def _check_identities(settings: Settings, findings: Findings) -> None:
         first = digests.setdefault(key.digest.lower(), index)
         if first != index:
             findings.add(("keys", index, "digest"), f"the same digest as keys[{first}]")
+
+
+def _check_prices(settings: Settings, findings: Findings) -> None:
+    """Note prices of nothing: a misspelt name would silently leave the public price in force."""
+    served = {deployment.provider for deployment in settings.deployments.values()}
+    if settings.providers.keys() - served:
+        return  # an open provider serves any name
+    names = settings.deployments.keys() | {deployment.model for deployment in settings.deployments.values()}
+    for name in settings.prices.keys() - names:
+        findings.add(("prices", name), "no such deployment or model", did_you_mean(name, names))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta, field
 
-from fastgate.config.units import Duration, Moment, Secret, Size
+from fastgate.config.units import Duration, Moment, Rate, Secret, Size
 
 # Ids travel in headers and URLs: visible ASCII without quotes.
 Id = Annotated[str, Meta(pattern=r"^[!#-&(-~]{1,128}$")]
@@ -265,6 +265,41 @@ class Key(_Table, frozen=True, kw_only=True):
     expires: Annotated[Moment | None, Meta(description="Refused from this moment on.")] = None
 
 
+class Price(_Table, frozen=True, kw_only=True):
+    """What a deployment or model costs, in place of the whole entry of the price list. A class of tokens
+    without a rate is billed as `input` or `output`, a cache write of stated length as `cache_write`."""
+
+    input: Annotated[Rate, Meta(description="Input that nothing below is about.")]
+    cache_read: Annotated[Rate | None, Meta(description="Input from the prompt cache.")] = None
+    cache_write: Annotated[Rate | None, Meta(description="Input into the prompt cache.")] = None
+    cache_write_5m: Annotated[Rate | None, Meta(description="The same, kept for 5 minutes.")] = None
+    cache_write_1h: Annotated[Rate | None, Meta(description="The same, kept for an hour.")] = None
+    input_audio: Annotated[Rate | None, Meta(description="Audio in.")] = None
+    cache_read_audio: Annotated[Rate | None, Meta(description="Audio from the prompt cache.")] = None
+    input_image: Annotated[Rate | None, Meta(description="Images in.")] = None
+    cache_read_image: Annotated[Rate | None, Meta(description="Images from the prompt cache.")] = None
+    output: Annotated[Rate, Meta(description="Output that nothing below is about; 0 for embeddings.")]
+    reasoning: Annotated[Rate | None, Meta(description="Reasoning.")] = None
+    output_audio: Annotated[Rate | None, Meta(description="Audio out.")] = None
+    output_image: Annotated[Rate | None, Meta(description="Images out.")] = None
+
+    def rates(self) -> dict[str, int]:
+        """Picodollars per token, by class; only those that are stated."""
+        return {name: int(rate) for name, rate in msgspec.structs.asdict(self).items() if rate is not None}
+
+
+class Billing(_Table, frozen=True, kw_only=True):
+    """How exchanges are billed."""
+
+    unknown_price: Annotated[
+        Literal["allow", "block"],
+        Meta(
+            description="A request to a deployment without a known price passes with an unknown cost, or is "
+            "refused with 403."
+        ),
+    ] = "allow"
+
+
 class Settings(_Table, frozen=True, kw_only=True):
     """A whole configuration."""
 
@@ -297,6 +332,13 @@ class Settings(_Table, frozen=True, kw_only=True):
     keys: Annotated[
         list[Key], Meta(description="Virtual keys. Without any, every local client is tenant `default`.")
     ] = field(default_factory=list)
+    prices: Annotated[
+        dict[str, Price],
+        Meta(description="Own prices, by deployment id or else model name, in USD per million tokens."),
+    ] = field(default_factory=dict)
+    billing: Annotated[Billing, Meta(description="How exchanges are billed.")] = field(
+        default_factory=Billing
+    )
 
 
 def default_of(field: msgspec.structs.FieldInfo) -> Any:

@@ -13,9 +13,9 @@ import msgspec
 
 from fastgate.config.findings import Findings, Path, did_you_mean
 from fastgate.config.later import later_setting, later_value
-from fastgate.config.units import Duration, Moment, Secret, Size
+from fastgate.config.units import Duration, Moment, Rate, Secret, Size
 
-_PARSED = (Duration, Size, Moment, Secret)
+_PARSED = (Duration, Size, Moment, Rate, Secret)
 _FAILED = object()
 
 Table = TypeVar("Table", bound=msgspec.Struct)

@@ -1,4 +1,4 @@
-"""Values with a unit or a secret: durations, sizes, moments, credentials.
+"""Values with a unit or a secret: durations, sizes, prices, moments, credentials.
 
 Each type reads the text a user writes (`parse`, raising ValueError with what is expected) and describes
 itself to the JSON Schema. A `Secret` never shows itself: only `reveal` gives the text.
@@ -13,6 +13,8 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(B|KB|MB|GB|KiB|MiB|GiB)")
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_AMOUNT = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,18})?")
+_MAX_RATE_USD = 1_000_000
 _MAX_DURATION_MS = 366 * 86_400_000
 _MAX_SIZE_BYTES = 2**40
 
@@ -70,6 +72,34 @@ class Size(int):
             if self % _BYTES[unit] == 0:
                 return f"{self // _BYTES[unit]}{unit}"
         return f"{int(self)}"
+
+
+class Rate(int):
+    """A price in picodollars per token, written in USD per million tokens: `2.5`, `"0.075"`."""
+
+    schema: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": 1_000_000},
+            {"type": "string", "pattern": f"^{_AMOUNT.pattern}$"},
+        ]
+    }
+    shown: ClassVar[str] = "USD per million tokens"
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """ValueError unless it is an amount from 0 to a million USD of whole picodollars per token."""
+        is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+        is_text = isinstance(value, str) and _AMOUNT.fullmatch(value)
+        amount = Decimal(str(value)) if is_number or is_text else None
+        if amount is None or not 0 <= amount <= _MAX_RATE_USD:
+            raise ValueError("must be USD per million tokens, from 0 to 1000000, as 2.5")
+        rounded = amount.quantize(Decimal("0.000001"))
+        if rounded != amount:
+            raise ValueError("must have at most 6 decimals: whole picodollars per token")
+        return cls(int(rounded * 10**6))
+
+    def __str__(self) -> str:
+        return f"{Decimal(self).scaleb(-6).normalize():f}"
 
 
 class Moment(int):

@@ -3,13 +3,16 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fastgate_core::dialects::openai_chat::{StreamReader, read_request, splice_model};
+use fastgate_core::dialects::openai_chat::{StreamReader, read_request};
+use fastgate_core::dialects::splice::{Splice, splice};
 use fastgate_core::json::Object;
 use fastgate_core::keys::KeyRing;
+use fastgate_core::prices::{Catalogue, price, price_in};
 use fastgate_core::routing::pick;
 use fastgate_core::spool::{Step, frame, read};
 use fastgate_core::sse::{Splitter, event_data};
 use fastgate_core::tables::{Key, Member};
+use fastgate_core::usage::Usage;
 use sha2::{Digest, Sha256};
 
 fn body(prompt_bytes: usize) -> Vec<u8> {
@@ -29,7 +32,7 @@ fn requests(criterion: &mut Criterion) {
         group.bench_function(format!("json/{name}"), |bencher| bencher.iter(|| Object::read(black_box(&body), 128)));
         group.bench_function(format!("read/{name}"), |bencher| bencher.iter(|| read_request(black_box(&body), 128)));
         group.bench_function(format!("splice/{name}"), |bencher| {
-            bencher.iter(|| splice_model(black_box(&body), 9..15, "gpt-4o-2024-08-06"));
+            bencher.iter(|| splice(black_box(&body), &mut [Splice::text(9..15, "gpt-4o-2024-08-06")]));
         });
     }
     group.finish();
@@ -79,5 +82,46 @@ fn records(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, requests, streams, decisions, records);
+fn costs(criterion: &mut Criterion) {
+    const NOW: i64 = 1_780_315_200;
+    let catalogue = Catalogue::bundled();
+    let rates = |provider, model| catalogue.find(Some(provider), model).map(|listing| listing.rates);
+    let mut group = criterion.benchmark_group("price");
+    let chat = Usage { input_tokens: 812, output_tokens: 190, ..Usage::default() };
+    let every_class = Usage {
+        input_tokens: 812,
+        cache_read_tokens: 200_000,
+        cache_write_5m_tokens: 31,
+        cache_write_1h_tokens: 77,
+        cache_write_other_tokens: 5,
+        input_audio_tokens: 9,
+        input_image_tokens: 8,
+        output_tokens: 190,
+        reasoning_tokens: 400,
+        output_audio_tokens: 3,
+        cache_read_audio_tokens: 2,
+        cache_read_image_tokens: 1,
+        output_image_tokens: 6,
+    };
+    if let (Some(plain), Some(tiered), Some(dated)) =
+        (rates("openai", "gpt-4o"), rates("anthropic", "claude-sonnet-4-5"), rates("deepseek", "deepseek-v4-pro"))
+    {
+        group.bench_function("chat", |bencher| bencher.iter(|| price(&plain, black_box(&chat), NOW)));
+        group.bench_function("every class, tiers", |bencher| {
+            bencher.iter(|| price(&tiered, black_box(&every_class), NOW))
+        });
+        group.bench_function("every class, hours", |bencher| {
+            bencher.iter(|| price(&dated, black_box(&every_class), NOW))
+        });
+        group.bench_function("every class, batch", |bencher| {
+            bencher.iter(|| price_in(&tiered, black_box(&every_class), 1_800_000_000, &[("processing", "batch")]));
+        });
+    }
+    group.bench_function("find/openrouter", |bencher| {
+        bencher.iter(|| catalogue.find(Some("openrouter"), black_box("z-ai/glm-4.5")));
+    });
+    group.finish();
+}
+
+criterion_group!(kernels, requests, streams, decisions, records, costs);
 criterion_main!(kernels);

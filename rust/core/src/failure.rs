@@ -20,6 +20,7 @@ pub enum Cause {
     LoopbackOnly,
     SharedAccount,
     NoRoute,
+    PriceUnknown,
     ProviderUnreachable,
     ProviderFailed,
     ProviderRefusedCredentials,
@@ -87,7 +88,7 @@ const fn row(
 }
 
 /// Every cause, in the order of [`Cause`].
-pub const TABLE: [Row; 20] = [
+pub const TABLE: [Row; 21] = [
     row(Cause::InvalidRequest, 400, INVALID, "invalid_request", Fault::Caller, Some(false)),
     row(Cause::BodyTooLarge, 413, INVALID, "request_too_large", Fault::Caller, Some(false)),
     row(Cause::InvalidKey, 401, "authentication_error", "invalid_api_key", Fault::Caller, Some(false)),
@@ -101,6 +102,7 @@ pub const TABLE: [Row; 20] = [
     row(Cause::LoopbackOnly, 403, "permission_error", "loopback_only", Fault::Policy, Some(false)),
     row(Cause::SharedAccount, 403, "permission_error", "shared_account", Fault::Policy, Some(false)),
     row(Cause::NoRoute, 400, INVALID, "no_route", Fault::Policy, Some(false)),
+    row(Cause::PriceUnknown, 403, "permission_error", "price_unknown", Fault::Policy, Some(false)),
     row(Cause::ProviderUnreachable, 502, SERVER, "provider_unreachable", Fault::Provider, None),
     row(Cause::ProviderFailed, 502, SERVER, "provider_failed", Fault::Provider, None),
     row(Cause::ProviderRefusedCredentials, 502, SERVER, "provider_credentials_refused", Fault::Gateway, Some(false)),

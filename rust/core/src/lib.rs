@@ -9,6 +9,7 @@ pub mod failure;
 pub mod json;
 pub mod keys;
 pub mod multipart;
+pub mod prices;
 pub mod routing;
 pub mod spool;
 pub mod sse;

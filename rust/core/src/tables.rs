@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use crate::prices::RateCard;
+
 /// Everything the data path needs to know, immutable once built.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +34,10 @@ pub struct Tables {
     pub bounds: Bounds,
     /// How records of exchanges are kept.
     pub spool: SpoolSettings,
+    /// Prices in place of the catalogue's, by deployment id or model name.
+    pub prices: HashMap<String, RateCard>,
+    /// How exchanges are billed.
+    pub billing: Billing,
 }
 
 /// An account at a vendor.
@@ -221,6 +227,24 @@ pub struct SpoolSettings {
     pub free_space_floor_bytes: u64,
     /// With larger segments than this in all there is an alarm.
     pub total_size_bytes: u64,
+}
+
+/// How exchanges are billed.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Billing {
+    /// What becomes of a request whose price is unknown.
+    pub unknown_price: UnknownPrice,
+}
+
+/// What becomes of a request whose price is unknown.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownPrice {
+    /// It passes, and its cost is recorded as unknown.
+    Allow,
+    /// It is refused.
+    Block,
 }
 
 impl Tables {

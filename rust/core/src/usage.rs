@@ -23,4 +23,10 @@ pub struct Usage {
     pub reasoning_tokens: u64,
     /// Audio out.
     pub output_audio_tokens: u64,
+    /// Audio in that the provider's prompt cache held.
+    pub cache_read_audio_tokens: u64,
+    /// Images in that the provider's prompt cache held.
+    pub cache_read_image_tokens: u64,
+    /// Images out.
+    pub output_image_tokens: u64,
 }

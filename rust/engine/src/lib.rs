@@ -20,11 +20,14 @@ mod made;
 pub mod mock;
 mod operation;
 mod payload;
+pub mod rates;
 pub mod record;
 mod relay;
 pub mod settlement;
 pub mod snapshot;
 pub mod spool;
+#[cfg(test)]
+mod testing;
 mod upload;
 mod upstream;
 pub mod worker;

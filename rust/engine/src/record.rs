@@ -101,6 +101,10 @@ pub struct Record {
     pub first_content: Option<Duration>,
     /// Time in each stage, in the order of [`STAGES`].
     pub stages: [Duration; STAGES.len()],
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From the start to the end.
+    pub total: Duration,
     last_lap: Instant,
 }
 
@@ -128,6 +132,8 @@ impl Record {
             started,
             first_content: None,
             stages: [Duration::ZERO; STAGES.len()],
+            outcome: Outcome::ClientGone,
+            total: Duration::ZERO,
             last_lap: started,
         }
     }
@@ -161,8 +167,15 @@ impl Record {
         STAGES.iter().filter(|(_, _, is_wait)| !is_wait).map(|(stage, ..)| self.stages[*stage as usize]).sum()
     }
 
+    /// The exchange is over.
+    pub(crate) fn finish(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+        self.total = self.started.elapsed();
+        self.estimate_usage(outcome);
+    }
+
     /// Fills in what the provider should have reported. Four bytes a token: near for prose, high for JSON.
-    pub(crate) fn estimate_usage(&mut self, outcome: Outcome) {
+    fn estimate_usage(&mut self, outcome: Outcome) {
         if self.books == Books::Nothing {
             self.usage = None;
         }
@@ -181,8 +194,8 @@ impl Record {
         });
     }
 
-    /// Writes the record as one JSON object. `total`: from the start to the end.
-    pub(crate) fn write_json(&self, outcome: Outcome, total: Duration, into: &mut Vec<u8>) {
+    /// Writes the finished record as one JSON object.
+    pub(crate) fn write_json(&self, into: &mut Vec<u8>) {
         let tables = &self.snapshot.tables;
         let deployment = self.deployment.map(|index| &tables.deployments[index]);
         let stages_us = STAGES.map(|(stage, name, _)| (name, micros(self.stages[stage as usize])));
@@ -204,14 +217,14 @@ impl Record {
             attempts: self.attempts,
             stream: self.is_stream,
             status: self.status,
-            outcome: outcome.name(),
-            fault: outcome.fault(),
+            outcome: self.outcome.name(),
+            fault: self.outcome.fault(),
             usage: self.usage.map(UsageDocument::from),
             usage_estimated: self.is_estimated,
             request_bytes: self.request_bytes,
             overhead_us: micros(self.overhead()),
             first_content_us: self.first_content.map(micros),
-            total_us: micros(total),
+            total_us: micros(self.total),
             stages_us: Pairs(&stages_us),
         };
         // Strings and numbers into memory: nothing here can fail.
@@ -291,6 +304,12 @@ struct UsageDocument {
     reasoning_tokens: u64,
     #[serde(skip_serializing_if = "is_zero")]
     output_audio_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_read_audio_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_read_image_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    output_image_tokens: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -311,6 +330,9 @@ impl From<Usage> for UsageDocument {
             output_tokens: usage.output_tokens,
             reasoning_tokens: usage.reasoning_tokens,
             output_audio_tokens: usage.output_audio_tokens,
+            cache_read_audio_tokens: usage.cache_read_audio_tokens,
+            cache_read_image_tokens: usage.cache_read_image_tokens,
+            output_image_tokens: usage.output_image_tokens,
         }
     }
 }

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use fastgate_core::tables::Tables;
 use proptest::prelude::*;
 
 use super::*;
@@ -17,7 +16,7 @@ fn chat() -> StreamReader {
 }
 
 fn request_id() -> RequestId {
-    let tables = Tables::from_json(include_bytes!("../../core/tests/tables.json")).expect("valid");
+    let tables = crate::testing::tables(&serde_json::json!({}));
     let shared = Shared::new(tables, Environment::from_process(), None).expect("prepared");
     let counts = shared.add_counts();
     Worker::new(Arc::clone(&shared), counts).request_id()

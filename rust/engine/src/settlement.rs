@@ -115,7 +115,8 @@ impl Settlement {
             return;
         }
         self.worker.counts.settled[outcome.index()].fetch_add(1, Ordering::Relaxed);
-        self.record.estimate_usage(outcome);
+        self.record.finish(outcome);
+        self.worker.keep(&self.record);
     }
 }
 

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use memchr::memmem;
 
 use crate::operation::{Call, OPERATIONS};
+use crate::rates::RateBook;
 use crate::upstream::{Origin, ProxyMatcher, TlsRoots};
 
 /// What preparation takes from outside: proxies of the environment, trusted roots.
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub(crate) has_one_tenant: bool,
     /// What `x-fastgate-deployment` says, one per deployment.
     pub(crate) deployment_names: Vec<HeaderValue>,
+    /// What each deployment costs.
+    pub rates: RateBook,
     /// Seconds since 1970 when it was prepared; what `GET /v1/models` calls `created`.
     pub prepared_unix_s: u64,
 }
@@ -140,7 +143,8 @@ impl Snapshot {
         let keys = KeyRing::new(std::mem::take(&mut tables.keys));
         let prepared_unix_s =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Ok(Self { tables, keys, targets, has_one_tenant, deployment_names, prepared_unix_s })
+        let rates = RateBook::prepare(&tables);
+        Ok(Self { tables, keys, targets, has_one_tenant, deployment_names, rates, prepared_unix_s })
     }
 
     /// The provider of the deployment with this index.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::gateway::Shared;
+use crate::record::Record;
 use crate::settlement::Counts;
 use crate::snapshot::Snapshot;
 use crate::spool::SpoolWriter;
@@ -22,6 +23,8 @@ pub struct Worker {
     pub counts: Arc<Counts>,
     pub(crate) pool: RefCell<Pool>,
     spool: RefCell<Option<SpoolWriter>>,
+    /// Where a record is written before it goes out; kept, so that none allocates.
+    written: RefCell<Vec<u8>>,
     random: Cell<u64>,
     request_salt: u64,
     requests: Cell<u32>,
@@ -38,6 +41,7 @@ impl Worker {
             counts,
             pool: RefCell::default(),
             spool: RefCell::new(spool),
+            written: RefCell::default(),
             random: Cell::new(seeds.hash_one(1)),
             request_salt: seeds.hash_one(2),
             requests: Cell::new(0),
@@ -47,6 +51,15 @@ impl Worker {
     /// The configuration in force now; an exchange keeps the one it began with.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot.load_full()
+    }
+
+    /// Writes down what an exchange came to.
+    pub(crate) fn keep(&self, record: &Record) {
+        let mut written = self.written.borrow_mut();
+        written.clear();
+        record.write_json(&mut written);
+        // A failure has been counted and raises the spool's alarm; the answer goes out all the same.
+        let _ = self.spool_append(&written);
     }
 
     /// Appends a record to the spool; once this returns `Ok` it survives the death of the process. Does nothing where

@@ -4,6 +4,7 @@ mod bridge;
 mod config_text;
 mod engine;
 mod mock;
+mod prices;
 mod spool;
 
 #[pyo3::pymodule]
@@ -18,6 +19,8 @@ mod _core {
     use crate::engine::Engine;
     #[pymodule_export]
     use crate::mock::MockProvider;
+    #[pymodule_export]
+    use crate::prices::{Price, price, rates};
     #[pymodule_export]
     use crate::spool::{SpoolReader, check_spool};
 
