@@ -81,6 +81,7 @@ class ControlPlane:
         server = self.config.settings.server
         # What the running listener is bound to; a reload can't change it.
         self._active_server = server
+        self._active_label_values = self.config.settings.telemetry.label_values
         self._lock = StateLock(self.config.resolve(server.state_dir)) if lock else None
         try:
             tables = self._compile(self.config)
@@ -199,7 +200,10 @@ class ControlPlane:
     def _needs_restart(self, config: Config) -> list[str]:
         old, new = self._active_server, config.settings.server
         names = ("listen", "admin", "state_dir", "threads", "tls")
-        return [f"server.{name}" for name in names if getattr(old, name) != getattr(new, name)]
+        changed = [f"server.{name}" for name in names if getattr(old, name) != getattr(new, name)]
+        if config.settings.telemetry.label_values != self._active_label_values:
+            changed.append("telemetry.label_values")
+        return changed
 
     def _release(self) -> None:
         if self._mock is not None:

@@ -78,6 +78,10 @@ class Gateway:
     ) -> None:
         self.engine.stop(0)
 
+    def reload(self, config: str) -> None:
+        """Put another configuration in force; ValueError if the engine refuses it."""
+        self.engine.reload(compile_tables(load_text(config, {})))
+
     def chat(self, body: bytes | None = None, tls: ssl.SSLContext | None = None) -> Answer:
         """One request over HTTP/1.1 on a connection of its own."""
         host, port = self.address

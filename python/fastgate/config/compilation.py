@@ -78,6 +78,8 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
         "prices": {name: price.rates() for name, price in settings.prices.items()}
         | ({MOCK: {"input": 0, "output": 0}} if config.mock else {}),
         "billing": {"unknown_price": settings.billing.unknown_price},
+        "telemetry": {"label_values": settings.telemetry.label_values},
+        "access_log": _access_log(config),
     }
 
 
@@ -142,6 +144,14 @@ def _access(server: Server) -> dict[str, Any]:
         "allowed_hosts": None if hosts is None else [host.lower() for host in hosts],
         "allowed_origins": server.allowed_origins,
     }
+
+
+def _access_log(config: Config) -> dict[str, Any] | None:
+    log = config.settings.access_log
+    if log.path is None:
+        return None
+    path = None if log.path == "stdout" else config.resolve(log.path)
+    return {"path": path, "buffer_bytes": log.buffer}
 
 
 def _bounds(server: Server) -> dict[str, Any]:

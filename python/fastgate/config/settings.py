@@ -300,6 +300,38 @@ class Billing(_Table, frozen=True, kw_only=True):
     ] = "allow"
 
 
+class Telemetry(_Table, frozen=True, kw_only=True):
+    """What metrics may take; `docs/telemetry.md` lists them."""
+
+    label_values: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="Tenants, models and deployments that get series of their own, of each; ten times as "
+            "many combinations. What comes later is counted as `other`. Restart.",
+        ),
+    ] = 100
+
+
+class AccessLog(_Table, frozen=True, kw_only=True):
+    """A line of JSON per exchange. Without a path there is none."""
+
+    path: Annotated[
+        str | None,
+        Meta(
+            description="File to append to, or `stdout`. A file that is renamed away is opened anew, also on "
+            "SIGHUP."
+        ),
+    ] = None
+    buffer: Annotated[
+        Size,
+        Meta(
+            description="Lines of one core that may wait to be written; further ones are dropped and counted."
+        ),
+    ] = _size("4MB")
+
+
 class Settings(_Table, frozen=True, kw_only=True):
     """A whole configuration."""
 
@@ -328,6 +360,12 @@ class Settings(_Table, frozen=True, kw_only=True):
     )
     tenants: Annotated[dict[str, Tenant], Meta(description="Who pays, by id. `default` always exists.")] = (
         field(default_factory=dict)
+    )
+    telemetry: Annotated[Telemetry, Meta(description="What metrics may take.")] = field(
+        default_factory=Telemetry
+    )
+    access_log: Annotated[AccessLog, Meta(description="A line of JSON per exchange.")] = field(
+        default_factory=AccessLog
     )
     keys: Annotated[
         list[Key], Meta(description="Virtual keys. Without any, every local client is tenant `default`.")

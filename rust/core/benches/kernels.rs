@@ -12,6 +12,9 @@ use fastgate_core::routing::pick;
 use fastgate_core::spool::{Step, frame, read};
 use fastgate_core::sse::{Splitter, event_data};
 use fastgate_core::tables::{Key, Member};
+use fastgate_core::telemetry::access_line::AccessLine;
+use fastgate_core::telemetry::recorder::{Exchange, LabelSets, Metrics, Recorder};
+use fastgate_core::telemetry::series::{Cost, TokenCount};
 use fastgate_core::usage::Usage;
 use sha2::{Digest, Sha256};
 
@@ -108,10 +111,10 @@ fn costs(criterion: &mut Criterion) {
     {
         group.bench_function("chat", |bencher| bencher.iter(|| price(&plain, black_box(&chat), NOW)));
         group.bench_function("every class, tiers", |bencher| {
-            bencher.iter(|| price(&tiered, black_box(&every_class), NOW))
+            bencher.iter(|| price(&tiered, black_box(&every_class), NOW));
         });
         group.bench_function("every class, hours", |bencher| {
-            bencher.iter(|| price(&dated, black_box(&every_class), NOW))
+            bencher.iter(|| price(&dated, black_box(&every_class), NOW));
         });
         group.bench_function("every class, batch", |bencher| {
             bencher.iter(|| price_in(&tiered, black_box(&every_class), 1_800_000_000, &[("processing", "batch")]));
@@ -123,5 +126,57 @@ fn costs(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, requests, streams, decisions, records, costs);
+fn telemetry(criterion: &mut Criterion) {
+    let tokens = TokenCount::Reported([812, 1_024, 0, 0, 0, 0, 0, 0, 0, 96, 64, 0, 0]);
+    let exchange = Exchange {
+        tenant: Some("acme"),
+        model: Some("gpt-4o-mini"),
+        deployment: Some("gpt-4o-mini-us"),
+        fault: "none",
+        tokens,
+        cost: Cost::Known(312_000_000),
+        request_bytes: 1_024,
+        content_bytes: 600,
+        policy_ns: 2_600,
+        components_ns: &[900, 0, 1_200, 500, 0, 0, 700],
+        duration_ns: 812_000_000,
+        upstream_ns: Some(800_000_000),
+        first_content_ns: Some(212_000_000),
+    };
+    let mut recorder = Recorder::new(Metrics::new(7), &LabelSets::new(100));
+    for index in 0..1_000 {
+        recorder.observe(&Exchange { model: Some(&format!("model-{index}")), ..exchange });
+    }
+    let line = AccessLine {
+        unix_ms: 1_790_000_000_123,
+        request_id: "fgr_0123456789abcdef01234567",
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+        tenant: exchange.tenant,
+        user: Some("user-1234"),
+        feature: Some("search"),
+        key_id: Some("1f0c2b7a"),
+        model: exchange.model,
+        deployment: exchange.deployment,
+        status: Some(200),
+        outcome: "answered",
+        tokens,
+        cost: exchange.cost,
+        duration_ns: exchange.duration_ns,
+        overhead_ns: 3_300,
+        upstream_ns: exchange.upstream_ns,
+        first_content_ns: exchange.first_content_ns,
+    };
+    let mut buffer = Vec::new();
+    let mut group = criterion.benchmark_group("telemetry");
+    group.bench_function("observe", |bencher| bencher.iter(|| recorder.observe(black_box(&exchange))));
+    group.bench_function("access_line", |bencher| {
+        bencher.iter(|| {
+            buffer.clear();
+            black_box(&line).write(&mut buffer);
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(kernels, requests, streams, decisions, records, costs, telemetry);
 criterion_main!(kernels);

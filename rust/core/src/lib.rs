@@ -14,4 +14,5 @@ pub mod routing;
 pub mod spool;
 pub mod sse;
 pub mod tables;
+pub mod telemetry;
 pub mod usage;

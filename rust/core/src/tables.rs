@@ -38,6 +38,10 @@ pub struct Tables {
     pub prices: HashMap<String, RateCard>,
     /// How exchanges are billed.
     pub billing: Billing,
+    /// What metrics may take.
+    pub telemetry: Telemetry,
+    /// Where exchanges are logged; `None`: nowhere.
+    pub access_log: Option<AccessLog>,
 }
 
 /// An account at a vendor.
@@ -245,6 +249,24 @@ pub enum UnknownPrice {
     Allow,
     /// It is refused.
     Block,
+}
+
+/// What metrics may take.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// Tenants, models and deployments with series of their own, each; ten times as many combinations.
+    pub label_values: usize,
+}
+
+/// A log with a line per exchange.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct AccessLog {
+    /// The file; `None`: standard output.
+    pub path: Option<String>,
+    /// Lines of one core that may wait to be written.
+    pub buffer_bytes: usize,
 }
 
 impl Tables {

@@ -17,16 +17,16 @@ pub struct Usage {
     pub input_audio_tokens: u64,
     /// Images in.
     pub input_image_tokens: u64,
+    /// Audio in that the provider's prompt cache held.
+    pub cache_read_audio_tokens: u64,
+    /// Images in that the provider's prompt cache held.
+    pub cache_read_image_tokens: u64,
     /// Text out.
     pub output_tokens: u64,
     /// Reasoning out.
     pub reasoning_tokens: u64,
     /// Audio out.
     pub output_audio_tokens: u64,
-    /// Audio in that the provider's prompt cache held.
-    pub cache_read_audio_tokens: u64,
-    /// Images in that the provider's prompt cache held.
-    pub cache_read_image_tokens: u64,
     /// Images out.
     pub output_image_tokens: u64,
 }

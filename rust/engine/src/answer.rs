@@ -1,9 +1,9 @@
 //! What goes back to the client: which answers of a provider are passed on, with which headers, and refusals.
 
 use bytes::Bytes;
-use fastgate_core::dialects::openai;
+use fastgate_core::dialects::{Answer, openai};
 use fastgate_core::failure::{Cause, Failure};
-use fastgate_core::usage::Usage;
+use fastgate_core::telemetry::access_line::write_usd;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
 use serde::Deserialize;
 
@@ -44,10 +44,11 @@ const RATE_LIMIT_PREFIX: &str = "x-ratelimit-";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-fastgate-request-id");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-fastgate-deployment");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-fastgate-attempts");
+const COST: HeaderName = HeaderName::from_static("x-fastgate-cost-usd");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-fastgate-overhead-us");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// Decides whether a provider's answer may be passed on, and reads its token counts.
+/// Decides whether a provider's answer may be passed on, and reads what it says of itself.
 ///
 /// # Errors
 /// [`Cause::ProviderRefusedCredentials`] for 401 and 407, which would tell the client that *its* key is wrong, and
@@ -59,7 +60,7 @@ pub(crate) fn judge(
     is_whole: bool,
     deployment: &str,
     operation: &Operation,
-) -> Result<Option<Usage>, Failure> {
+) -> Result<Answer, Failure> {
     let status = head.status.as_u16();
     let failure = |cause, message| Err(Failure { provider_code: error_code(body), ..Failure::new(cause, message) });
     match status {
@@ -80,19 +81,19 @@ pub(crate) fn judge(
             let message = format!("{deployment}: the provider's error ({status}) is larger than what is passed on");
             Err(Failure::new(Cause::ProviderFailed, message))
         }
-        _ => Ok(None),
+        _ => Ok(Answer::default()),
     }
 }
 
-/// The token counts of a successful answer, as far as it is at hand; `None` if it is no JSON object and has to be one.
-fn read_success(body: &[u8], is_whole: bool, operation: &Operation) -> Option<Option<Usage>> {
+/// What a successful answer says of itself, as far as it is at hand; `None` if it is no JSON object and has to be one.
+fn read_success(body: &[u8], is_whole: bool, operation: &Operation) -> Option<Answer> {
     let is_begun = body.trim_ascii_start().first() == Some(&b'{');
     match (is_begun, is_whole) {
         (true, true) => operation.dialect.read_answer(body),
-        (true, false) => Some(None),
+        (true, false) => Some(Answer::default()),
         (false, _) => None,
     }
-    .or((operation.gives == Gives::Content).then_some(None))
+    .or((operation.gives == Gives::Content).then(Answer::default))
 }
 
 /// What content of a success may be. Not HTML: that is what proxies say when a provider is down.
@@ -154,6 +155,9 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement) -> Response<Respon
             settlement.record.respond(head.status);
             settlement.settle(if head.status.is_success() { Outcome::Answered } else { Outcome::ProviderError });
             describe(response.headers_mut(), &settlement.record);
+            if let Some(cost_usd) = settlement.record.cost.known().and_then(usd) {
+                response.headers_mut().insert(COST, cost_usd);
+            }
             response
         }
         Reply::Events { flight, events } => {
@@ -207,6 +211,12 @@ fn describe(headers: &mut HeaderMap, record: &Record) {
         headers.insert(DEPLOYMENT, record.snapshot.deployment_names[deployment].clone());
     }
     headers.insert(OVERHEAD, HeaderValue::from(u64::try_from(record.overhead().as_micros()).unwrap_or(u64::MAX)));
+}
+
+fn usd(pusd: i64) -> Option<HeaderValue> {
+    let mut text = Vec::with_capacity(16);
+    write_usd(&mut text, pusd.into());
+    HeaderValue::try_from(text).ok()
 }
 
 fn passed_on<B>(head: &response::Parts, body: B) -> Response<B> {

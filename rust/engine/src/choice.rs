@@ -1,6 +1,7 @@
 //! Which deployment answers: the one a model's route leads to, the one that made what a request refers to, or the one
 //! that keeps files.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use fastgate_core::failure::{Cause, Failure};
@@ -34,6 +35,8 @@ pub(crate) struct Chooser<'a> {
     pub(crate) worker: &'a Worker,
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) caller: Caller<'a>,
+    /// Prices depend on it.
+    pub(crate) now_unix_s: i64,
 }
 
 /// What a route's deployments are narrowed to.
@@ -48,7 +51,8 @@ impl<'a> Chooser<'a> {
     /// Follows the route of a model. `continues`: what the request goes on from, which only its maker knows.
     ///
     /// # Errors
-    /// [`Cause::ModelForbidden`], [`Cause::ModelNotFound`], [`Cause::NoRoute`] or [`Cause::NotFound`].
+    /// [`Cause::ModelForbidden`], [`Cause::ModelNotFound`], [`Cause::NoRoute`], [`Cause::PriceUnknown`] or
+    /// [`Cause::NotFound`].
     pub(crate) fn by_model<'b>(&self, model: &'b str, continues: Option<&str>) -> Result<Choice<'b>, Failure>
     where
         'a: 'b,
@@ -58,10 +62,17 @@ impl<'a> Chooser<'a> {
             return Err(about_model(Cause::ModelForbidden, format!("this key may not use the model `{model}`")));
         }
         let bound = continues.map_or(Ok(Bound::Free), |id| self.bound_by(id))?;
+        let lacks_price = Cell::new(false);
+        let is_priced = |deployment, model| {
+            let is_priced = self.snapshot.rates.admits(tables, deployment, model, self.now_unix_s);
+            lacks_price.set(lacks_price.get() || !is_priced);
+            is_priced
+        };
         let (picked, asked_name, budget) = match routing::resolve(tables, model) {
             Resolution::Route(route) => {
                 let pick = |is_fit: &dyn Fn(usize) -> bool| {
-                    let is_eligible = |deployment| self.is_eligible(deployment) && is_fit(deployment);
+                    let is_eligible =
+                        |deployment| self.is_eligible(deployment) && is_fit(deployment) && is_priced(deployment, "");
                     route.chain.iter().find_map(|step| routing::pick(step, self.worker.random(), is_eligible))
                 };
                 let picked = match bound {
@@ -76,13 +87,18 @@ impl<'a> Chooser<'a> {
                     Bound::Free => true,
                     Bound::To(maker) => self.provider(deployment) == self.provider(maker),
                 };
-                (Some(deployment).filter(|index| is_fit && self.is_eligible(*index)), model, None)
+                let is_eligible = |deployment| is_fit && self.is_eligible(deployment) && is_priced(deployment, model);
+                (Some(deployment).filter(|deployment| is_eligible(*deployment)), model, None)
             }
             Resolution::Unknown => {
                 return Err(about_model(Cause::ModelNotFound, format!("the model `{model}` does not exist here")));
             }
         };
         let Some(deployment) = picked else {
+            if lacks_price.get() {
+                let message = format!("nobody knows what `{model}` costs, and billing.unknown_price is \"block\"");
+                return Err(about_model(Cause::PriceUnknown, message));
+            }
             let message = match bound {
                 Bound::Free => format!("no deployment of `{model}` is in the region this tenant is bound to"),
                 Bound::To(_) => {

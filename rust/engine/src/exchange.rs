@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use fastgate_core::dialects::openai::Kept;
 use fastgate_core::failure::Failure;
-use http::{HeaderValue, Request, header, request, response};
+use fastgate_core::telemetry::trace_context::{TraceContext, tracestate};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request, response};
 
 use crate::answer::{self, Reply};
 use crate::body::{RequestBody, ResponseBody};
@@ -26,6 +27,9 @@ use crate::worker::Worker;
 /// JSON answers are read whole up to here before the first byte goes out; larger ones are relayed.
 const WHOLE_ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
 
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
 /// Carries one request from the client to a provider, and the answer back.
 pub(crate) async fn exchange(
     worker: &Rc<Worker>,
@@ -34,10 +38,12 @@ pub(crate) async fn exchange(
     peer: Peer,
 ) -> http::Response<ResponseBody> {
     let snapshot = worker.snapshot();
-    let record = Record::begin(worker.request_id(), call.operation().name, Arc::clone(&snapshot));
+    let (parts, body) = request.into_parts();
+    let traceparent = parts.headers.get(TRACEPARENT).map(HeaderValue::as_bytes);
+    let trace = TraceContext::from_headers(traceparent, (worker.random(), worker.random()));
+    let record = Record::begin(worker.request_id(), trace, call.operation().name, Arc::clone(&snapshot));
     let settlement = Settlement::begin(Rc::clone(worker), record);
     let mut exchange = Exchange { worker, snapshot: &snapshot, call, settlement };
-    let (parts, body) = request.into_parts();
     let reply = exchange.run(&parts, body, peer).await.unwrap_or_else(Reply::Refused);
     answer::write(reply, exchange.settlement)
 }
@@ -65,6 +71,7 @@ impl<'a> Exchange<'a> {
         record.key = caller.key.map(|key| key.id().to_owned());
         record.identity = Identity::read(&caller, &parts.headers)?;
         record.books = operation.books;
+        record.price_context = if operation.goes == Goes::ToFiles { &[("processing", "batch")] } else { &[] };
         if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
             return Err(Failure::invalid_request("compressed request bodies are not accepted", None));
         }
@@ -85,9 +92,11 @@ impl<'a> Exchange<'a> {
         let (deployment, budget) = (choice.deployment, choice.budget);
         let name = choice.model.map(str::to_owned);
         let upstream = payload.into_upstream(name.as_deref(), stream_usage)?;
+        self.settlement.record.provider_model = name;
         self.settlement.record.lap(Stage::Route);
         let query = parts.uri.query().filter(|_| operation.goes != Goes::ByModel);
-        let flight = self.attempt(Choice { deployment, model: None, budget }, upstream, query).await?;
+        let trace = self.trace_headers(&parts.headers);
+        let flight = self.attempt(Choice { deployment, model: None, budget }, upstream, query, trace).await?;
         self.receive(flight, Expected { choices, splices_usage }).await
     }
 
@@ -96,7 +105,8 @@ impl<'a> Exchange<'a> {
         'a: 'b,
     {
         let operation = self.call.operation();
-        let chooser = Chooser { worker: self.worker, snapshot: self.snapshot, caller };
+        let now_unix_s = self.settlement.record.started_unix_s();
+        let chooser = Chooser { worker: self.worker, snapshot: self.snapshot, caller, now_unix_s };
         match operation.goes {
             Goes::ByModel => {
                 let model = payload.model()?;
@@ -109,11 +119,22 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// `traceparent` and `tracestate` for the provider: this exchange is its parent.
+    fn trace_headers(&self, headers: &HeaderMap) -> [(HeaderName, Option<HeaderValue>); 2] {
+        let trace = &self.settlement.record.trace;
+        let state = trace.parent_id.and_then(|_| {
+            tracestate(headers.get_all(TRACESTATE).iter().map(HeaderValue::as_bytes))
+                .and_then(|state| HeaderValue::from_bytes(&state).ok())
+        });
+        [(TRACEPARENT, HeaderValue::from_bytes(&trace.traceparent()).ok()), (TRACESTATE, state)]
+    }
+
     async fn attempt(
         &mut self,
         choice: Choice<'_>,
         upstream: Upstream,
         query: Option<&str>,
+        trace: [(HeaderName, Option<HeaderValue>); 2],
     ) -> Result<Flight, Failure> {
         let operation = self.call.operation();
         let record = &mut self.settlement.record;
@@ -136,6 +157,7 @@ impl<'a> Exchange<'a> {
                 Gives::Object => "application/json, text/event-stream",
                 Gives::Content => "*/*",
             }),
+            trace,
             budget_ends: choice.budget.map(|budget| started + budget),
             idle_connections: self.snapshot.tables.bounds.idle_connections,
         };
@@ -165,7 +187,7 @@ impl<'a> Exchange<'a> {
         let (body, is_whole) = flight.read(WHOLE_ANSWER_LIMIT_BYTES).await?;
         let record = &mut self.settlement.record;
         record.lap(Stage::Answer);
-        record.usage = answer::judge(&flight.head, &body, is_whole, &deployment.id, operation)?;
+        record.usage = answer::judge(&flight.head, &body, is_whole, &deployment.id, operation)?.usage;
         if !is_success {
             let body = self.snapshot.target(deployment).secrets.remove_from(body);
             return Ok(Reply::Whole { head: flight.head, body });
@@ -212,6 +234,7 @@ impl<'a> Exchange<'a> {
         record.books = books;
         if record.model.is_none() {
             record.model.clone_from(&kept.model);
+            record.provider_model.clone_from(&kept.model);
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::tables::{Deployment, Timeouts};
-use http::{HeaderValue, Method, Request, header, response};
+use http::{HeaderName, HeaderValue, Method, Request, header, response};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
@@ -33,6 +33,8 @@ pub(crate) struct Plan<'a> {
     /// What the body is; `None` where there is none.
     pub(crate) content_type: Option<HeaderValue>,
     pub(crate) accept: HeaderValue,
+    /// Headers of the trace that it is part of.
+    pub(crate) trace: [(HeaderName, Option<HeaderValue>); 2],
     /// The end of the client's patience, if it is nearer than the deployment's own time-outs.
     pub(crate) budget_ends: Option<Instant>,
     pub(crate) idle_connections: usize,
@@ -195,6 +197,11 @@ fn request(plan: &Plan<'_>, connection: &Connection, body: UpstreamBody) -> Requ
     let headers = request.headers_mut();
     *headers = plan.head.headers.clone();
     headers.insert(header::ACCEPT, plan.accept.clone());
+    for (name, value) in &plan.trace {
+        if let Some(value) = value {
+            headers.insert(name, value.clone());
+        }
+    }
     if let Some(content_type) = &plan.content_type {
         headers.insert(header::CONTENT_TYPE, content_type.clone());
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -14,6 +14,7 @@ use crate::made::Made;
 use crate::settlement::Counts;
 use crate::snapshot::{Environment, Snapshot};
 use crate::spool::Spool;
+use crate::telemetry::Telemetry;
 
 /// State shared by all cores: few things, each with its own synchronisation.
 #[derive(Debug)]
@@ -22,6 +23,10 @@ pub struct Shared {
     pub snapshot: ArcSwap<Snapshot>,
     /// Where the native door listens; its host may be named by clients.
     pub listen: Mutex<Option<SocketAddr>>,
+    /// What all cores have counted.
+    pub telemetry: Telemetry,
+    /// Configurations put in force.
+    generation: AtomicU64,
     draining: AtomicBool,
     /// Client connections open on the native door.
     connections: Mutex<usize>,
@@ -42,15 +47,20 @@ impl Shared {
     /// # Errors
     /// What is wrong with the tables, without secrets, or with the directory.
     pub fn new(tables: Tables, environment: Environment, state_dir: Option<&Path>) -> Result<Arc<Self>, String> {
+        Telemetry::check(&tables)?;
+        let telemetry = Telemetry::new(&tables);
         let snapshot = Snapshot::prepare(tables, &environment)?;
         let open = |directory: &Path| {
             Spool::open(directory, snapshot.tables.spool)
                 .map_err(|error| format!("the spool {} can't be used: {error}", directory.display()))
         };
         let spool = state_dir.map(|directory| open(&directory.join("spool"))).transpose()?;
+        telemetry.configure(&snapshot.tables);
         Ok(Arc::new(Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             listen: Mutex::default(),
+            telemetry,
+            generation: AtomicU64::new(1),
             draining: AtomicBool::new(false),
             connections: Mutex::new(0),
             cores: Mutex::default(),
@@ -71,12 +81,20 @@ impl Shared {
         if tables.keys.is_empty() && beyond_loopback {
             return Err("keys: the last key can't be removed while listening beyond loopback".into());
         }
-        let snapshot = Snapshot::prepare(tables, &self.environment)?;
+        Telemetry::check(&tables)?;
+        let snapshot = Arc::new(Snapshot::prepare(tables, &self.environment)?);
+        self.telemetry.configure(&snapshot.tables);
         if let Some(spool) = &self.spool {
             spool.set_settings(snapshot.tables.spool);
         }
-        self.snapshot.store(Arc::new(snapshot));
+        self.snapshot.store(snapshot);
+        self.generation.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Configurations put in force since the start.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
     }
 
     /// A new core's counts.

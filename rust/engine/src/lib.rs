@@ -26,6 +26,7 @@ mod relay;
 pub mod settlement;
 pub mod snapshot;
 pub mod spool;
+pub mod telemetry;
 #[cfg(test)]
 mod testing;
 mod upload;

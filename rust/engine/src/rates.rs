@@ -44,6 +44,7 @@ impl RateBook {
     /// What an exchange with a deployment costs; `None` if that is unknown.
     ///
     /// `model` is the name the provider was asked for, and matters for open providers only.
+    #[must_use]
     pub fn price(
         &self,
         tables: &Tables,
@@ -57,6 +58,7 @@ impl RateBook {
     }
 
     /// Whether policy lets a request through to a deployment: false if it is to block unknown prices, and this one is.
+    #[must_use]
     pub fn admits(&self, tables: &Tables, deployment: usize, model: &str, now_unix_s: i64) -> bool {
         tables.billing.unknown_price == UnknownPrice::Allow
             || self.price(tables, deployment, model, &Usage::default(), now_unix_s, &[]).is_some()

@@ -5,6 +5,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use fastgate_core::prices::Context;
+use fastgate_core::telemetry::series::Cost;
+use fastgate_core::telemetry::trace_context::TraceContext;
 use fastgate_core::usage::Usage;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -63,6 +66,8 @@ pub enum Books {
 pub struct Record {
     /// Names it.
     pub id: RequestId,
+    /// Its place in a distributed trace.
+    pub trace: TraceContext,
     /// What was asked for: `chat`.
     pub operation: &'static str,
     /// The configuration it began with; the indices below point into it.
@@ -75,6 +80,8 @@ pub struct Record {
     pub identity: Identity,
     /// The model as the client named it.
     pub model: Option<String>,
+    /// The same as the provider tried last knows it.
+    pub provider_model: Option<String>,
     /// Index of the deployment tried last.
     pub deployment: Option<usize>,
     /// Calls to deployments.
@@ -87,8 +94,12 @@ pub struct Record {
     pub usage: Option<Usage>,
     /// The provider did not say; `usage` was estimated from bytes.
     pub is_estimated: bool,
+    /// What that comes to.
+    pub cost: Cost,
     /// Which token counts belong to it.
     pub books: Books,
+    /// What its rates depend on.
+    pub price_context: Context<'static>,
     /// Bytes of the request's body.
     pub request_bytes: u64,
     /// Bytes of content in the answer, as written in JSON.
@@ -109,23 +120,27 @@ pub struct Record {
 }
 
 impl Record {
-    pub(crate) fn begin(id: RequestId, operation: &'static str, snapshot: Arc<Snapshot>) -> Self {
+    pub(crate) fn begin(id: RequestId, trace: TraceContext, operation: &'static str, snapshot: Arc<Snapshot>) -> Self {
         let started = Instant::now();
         Self {
             id,
+            trace,
             operation,
             snapshot,
             tenant: None,
             key: None,
             identity: Identity::default(),
             model: None,
+            provider_model: None,
             deployment: None,
             attempts: 0,
             is_stream: false,
             status: None,
             usage: None,
             is_estimated: false,
+            cost: Cost::NotApplicable,
             books: Books::Nothing,
+            price_context: &[],
             request_bytes: 0,
             content_bytes: 0,
             started_at: SystemTime::now(),
@@ -172,6 +187,21 @@ impl Record {
         self.outcome = outcome;
         self.total = self.started.elapsed();
         self.estimate_usage(outcome);
+        self.cost = self.price();
+    }
+
+    /// When it began, in whole seconds since 1970.
+    pub(crate) fn started_unix_s(&self) -> i64 {
+        self.started_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed())
+    }
+
+    fn price(&self) -> Cost {
+        let (Some(usage), Some(deployment)) = (&self.usage, self.deployment) else { return Cost::NotApplicable };
+        let model = self.provider_model.as_deref().unwrap_or_default();
+        let Snapshot { rates, tables, .. } = &*self.snapshot;
+        rates
+            .price(tables, deployment, model, usage, self.started_unix_s(), self.price_context)
+            .map_or(Cost::Unknown, |price| Cost::Known(price.total_pusd))
     }
 
     /// Fills in what the provider should have reported. Four bytes a token: near for prose, high for JSON.
@@ -199,9 +229,11 @@ impl Record {
         let tables = &self.snapshot.tables;
         let deployment = self.deployment.map(|index| &tables.deployments[index]);
         let stages_us = STAGES.map(|(stage, name, _)| (name, micros(self.stages[stage as usize])));
+        let trace_id = self.trace.trace_id_hex();
         let document = Document {
             version: RECORD_VERSION,
             id: self.id.as_str(),
+            trace_id: std::str::from_utf8(&trace_id).unwrap_or_default(),
             started_unix_us: self.started_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, micros),
             operation: self.operation,
             tenant: self.tenant.map(|index| tables.tenants[index].id.as_str()),
@@ -213,7 +245,7 @@ impl Record {
             model: self.model.as_deref(),
             deployment: deployment.map(|deployment| deployment.id.as_str()),
             provider: deployment.map(|deployment| tables.providers[deployment.provider].id.as_str()),
-            provider_model: deployment.and_then(|deployment| deployment.model.as_deref()),
+            provider_model: self.provider_model.as_deref(),
             attempts: self.attempts,
             stream: self.is_stream,
             status: self.status,
@@ -221,6 +253,7 @@ impl Record {
             fault: self.outcome.fault(),
             usage: self.usage.map(UsageDocument::from),
             usage_estimated: self.is_estimated,
+            cost_pusd: self.cost.known(),
             request_bytes: self.request_bytes,
             overhead_us: micros(self.overhead()),
             first_content_us: self.first_content.map(micros),
@@ -241,6 +274,7 @@ struct Document<'a> {
     #[serde(rename = "v")]
     version: u8,
     id: &'a str,
+    trace_id: &'a str,
     started_unix_us: u64,
     operation: &'a str,
     tenant: Option<&'a str>,
@@ -261,6 +295,8 @@ struct Document<'a> {
     fault: &'a str,
     usage: Option<UsageDocument>,
     usage_estimated: bool,
+    /// `null` where it is unknown.
+    cost_pusd: Option<i64>,
     request_bytes: u64,
     overhead_us: u64,
     first_content_us: Option<u64>,
@@ -285,6 +321,7 @@ impl<K: AsRef<str>, V: Serialize> Serialize for Pairs<'_, K, V> {
 
 /// Classes that are zero are left out, bar the two that every answer has.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the format's names")]
 struct UsageDocument {
     input_tokens: u64,
     #[serde(skip_serializing_if = "is_zero")]

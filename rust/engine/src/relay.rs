@@ -4,7 +4,6 @@
 //! only if every choice has its finish reason; a missing end mark is added, anything less ends as an error in the
 //! client's own dialect.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -232,7 +231,9 @@ impl Events {
             };
             if is_kept {
                 let mut removed = Removed::default();
-                unasked.into_iter().for_each(|unasked| removed.push(unasked));
+                if let Some(unasked) = unasked {
+                    removed.push(unasked);
+                }
                 closing.extend_from_slice(&self.secrets.remove_from(removed.from(tail)));
             }
         }
@@ -283,11 +284,9 @@ impl Removed {
 }
 
 /// Where `data` lies in the event, unless it was put together from several lines.
-fn offset_in(event: &[u8], data: &Cow<'_, [u8]>) -> Option<usize> {
-    match data {
-        Cow::Borrowed(data) => (data.as_ptr() as usize).checked_sub(event.as_ptr() as usize),
-        Cow::Owned(_) => None,
-    }
+fn offset_in(event: &[u8], data: &[u8]) -> Option<usize> {
+    let offset = (data.as_ptr() as usize).checked_sub(event.as_ptr() as usize)?;
+    (offset + data.len() <= event.len()).then_some(offset)
 }
 
 fn cut() -> Failure {

@@ -12,7 +12,7 @@ use memchr::memmem;
 
 use crate::operation::{Call, OPERATIONS};
 use crate::rates::RateBook;
-use crate::upstream::{Origin, ProxyMatcher, TlsRoots};
+use crate::upstream::{CountsByOrigin, Origin, ProxyMatcher, TlsRoots};
 
 /// What preparation takes from outside: proxies of the environment, trusted roots.
 #[derive(Debug)]
@@ -21,13 +21,19 @@ pub struct Environment {
     pub(crate) proxies: ProxyMatcher,
     /// Roots for providers without a `ca_file`.
     pub(crate) roots: TlsRoots,
+    /// Connections by origin, whichever configuration they were opened under.
+    pub(crate) connections: CountsByOrigin,
 }
 
 impl Environment {
     /// Reads the process's environment.
     #[must_use]
     pub fn from_process() -> Self {
-        Self { proxies: ProxyMatcher::from_environment(), roots: TlsRoots::default() }
+        Self {
+            proxies: ProxyMatcher::from_environment(),
+            roots: TlsRoots::default(),
+            connections: CountsByOrigin::default(),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::record::Record;
 use crate::settlement::Counts;
 use crate::snapshot::Snapshot;
 use crate::spool::SpoolWriter;
+use crate::telemetry::CoreTelemetry;
 use crate::upstream::Pool;
 
 /// State of one core. Never shared: what other cores may see is in [`Shared`].
@@ -21,6 +22,7 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     /// This core's counts.
     pub counts: Arc<Counts>,
+    pub(crate) telemetry: CoreTelemetry,
     pub(crate) pool: RefCell<Pool>,
     spool: RefCell<Option<SpoolWriter>>,
     /// Where a record is written before it goes out; kept, so that none allocates.
@@ -36,9 +38,11 @@ impl Worker {
     pub fn new(shared: Arc<Shared>, counts: Arc<Counts>) -> Rc<Self> {
         let seeds = std::hash::RandomState::new();
         let spool = shared.spool.as_ref().and_then(|spool| spool.writer());
+        let telemetry = shared.telemetry.add_core();
         Rc::new(Self {
             shared,
             counts,
+            telemetry,
             pool: RefCell::default(),
             spool: RefCell::new(spool),
             written: RefCell::default(),
@@ -74,11 +78,13 @@ impl Worker {
         }
     }
 
-    /// Drops idle connections to providers that are too old or dead, and closes a spool segment that is due.
+    /// Drops idle connections to providers that are too old or dead, closes a spool segment that is due, and hands over
+    /// what was logged.
     pub(crate) fn sweep(&self) {
         if let Some(writer) = &mut *self.spool.borrow_mut() {
             writer.rotate_if_due();
         }
+        self.telemetry.sweep();
         let bounds = self.shared.snapshot.load().tables.bounds;
         self.pool.borrow_mut().sweep(Instant::now(), Duration::from_millis(bounds.idle_timeout_ms));
     }

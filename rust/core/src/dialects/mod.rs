@@ -49,9 +49,9 @@ impl Dialect {
         }
     }
 
-    /// The token counts within a JSON answer. `None`: the answer is no JSON object.
+    /// What a JSON answer says of itself. `None`: it is no JSON object.
     #[must_use]
-    pub fn read_answer(self, body: &[u8]) -> Option<Option<Usage>> {
+    pub fn read_answer(self, body: &[u8]) -> Option<Answer> {
         match self {
             Self::OpenaiChat | Self::OpenaiCompletions => openai_chat::read_answer(body),
             Self::OpenaiResponses => openai_responses::read_answer(body),
@@ -70,6 +70,13 @@ impl Dialect {
             Self::OpenaiPlain { .. } => StreamReader::OpenaiPlain(openai_plain::StreamReader::new(choices)),
         }
     }
+}
+
+/// What an answer says of itself.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Answer {
+    /// The provider's token counts, where it tells them.
+    pub usage: Option<Usage>,
 }
 
 /// Follows a stream event by event, in whichever format it is.

@@ -8,9 +8,11 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::Answer;
 use super::splice::Splice;
 use crate::failure::Failure;
 use crate::json::{JsonError, Object, Value};
+use crate::usage::Usage;
 
 /// What the gateway needs of a request body.
 #[derive(Debug)]
@@ -96,18 +98,15 @@ pub fn given<'text>(object: &Object<'text>, key: &str) -> Option<Value<'text>> {
     object.get(key).filter(|value| !value.is_null())
 }
 
-/// The `usage` of an answer, as it is written; `None` where it is left out or null.
-///
-/// # Errors
-/// The answer is no JSON object.
-pub(super) fn read_usage_field(body: &[u8]) -> Result<Option<&RawValue>, serde_json::Error> {
-    serde_json::from_slice::<Answer<'_>>(body).map(|answer| answer.usage)
-}
-
-#[derive(Deserialize)]
-struct Answer<'body> {
-    #[serde(borrow, default)]
-    usage: Option<&'body RawValue>,
+/// What an answer says of itself, its `usage` read with the given reader. `None`: it is no JSON object.
+pub(super) fn read_answer(body: &[u8], read_usage: impl FnOnce(&[u8]) -> Option<Usage>) -> Option<Answer> {
+    #[derive(Deserialize)]
+    struct Fields<'body> {
+        #[serde(borrow, default)]
+        usage: Option<&'body RawValue>,
+    }
+    let fields: Fields<'_> = serde_json::from_slice(body).ok()?;
+    Some(Answer { usage: fields.usage.and_then(|usage| read_usage(usage.get().as_bytes())) })
 }
 
 /// Something that a provider keeps: a response, a file, a batch.

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::openai::{self, Request};
 use super::splice::Splice;
-use super::{Completeness, EventClass, Reading, openai_usage};
+use super::{Answer, Completeness, EventClass, Reading, openai_usage};
 use crate::failure::Failure;
 use crate::json::{Object, Value};
 use crate::usage::Usage;
@@ -77,11 +77,10 @@ fn ask_for_usage(object: &Object<'_>) -> Option<Splice> {
     }
 }
 
-/// The token counts within an answer. `None`: the answer is no JSON object.
+/// What an answer says of itself. `None`: it is no JSON object.
 #[must_use]
-pub fn read_answer(body: &[u8]) -> Option<Option<Usage>> {
-    let usage = openai::read_usage_field(body).ok()?;
-    Some(usage.and_then(|usage| openai_usage::read(usage.get().as_bytes())))
+pub fn read_answer(body: &[u8]) -> Option<Answer> {
+    openai::read_answer(body, openai_usage::read)
 }
 
 /// A field as it is written, `null` included.

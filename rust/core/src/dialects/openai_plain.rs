@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::openai::{self, Request};
-use super::{Completeness, EventClass, openai_token_usage, openai_usage};
+use super::{Answer, Completeness, EventClass, openai_token_usage, openai_usage};
 use crate::failure::Failure;
 use crate::usage::Usage;
 
@@ -21,11 +21,10 @@ pub fn read_request(body: &[u8], depth_limit: usize, default_model: Option<&str>
     openai::read_fields(&object, default_model)
 }
 
-/// The token counts within an answer. `None`: the answer is no JSON object.
+/// What an answer says of itself. `None`: it is no JSON object.
 #[must_use]
-pub fn read_answer(body: &[u8]) -> Option<Option<Usage>> {
-    let usage = openai::read_usage_field(body).ok()?;
-    Some(usage.and_then(|usage| read_usage(usage.get().as_bytes())))
+pub fn read_answer(body: &[u8]) -> Option<Answer> {
+    openai::read_answer(body, read_usage)
 }
 
 /// Embeddings count as chat does, everything younger as Responses do; some vendors of embeddings tell the total alone.
@@ -133,7 +132,7 @@ mod tests {
 
     #[test]
     fn reads_what_was_counted() {
-        let read = |usage: &str| read_answer(format!(r#"{{"usage":{usage}}}"#).as_bytes()).expect("an object");
+        let read = |usage: &str| read_answer(format!(r#"{{"usage":{usage}}}"#).as_bytes()).expect("an object").usage;
         let input = |input_tokens| Some(Usage { input_tokens, ..Usage::default() });
         assert_eq!(read(r#"{"prompt_tokens":8,"total_tokens":8}"#), input(8));
         assert_eq!(read(r#"{"total_tokens":18}"#), input(18));

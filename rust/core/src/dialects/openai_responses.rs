@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::openai::{self, Request, given};
-use super::{Completeness, EventClass, openai_token_usage};
+use super::{Answer, Completeness, EventClass, openai_token_usage};
 use crate::failure::Failure;
 use crate::usage::Usage;
 
@@ -36,11 +36,10 @@ pub fn read_request(body: &[u8], depth_limit: usize) -> Result<Request, Failure>
     Ok(request)
 }
 
-/// The token counts within an answer. `None`: the answer is no JSON object.
+/// What an answer says of itself. `None`: it is no JSON object.
 #[must_use]
-pub fn read_answer(body: &[u8]) -> Option<Option<Usage>> {
-    let usage = openai::read_usage_field(body).ok()?;
-    Some(usage.and_then(|usage| openai_token_usage::read(usage.get().as_bytes())))
+pub fn read_answer(body: &[u8]) -> Option<Answer> {
+    openai::read_answer(body, openai_token_usage::read)
 }
 
 #[derive(Deserialize)]

@@ -28,9 +28,11 @@ struct InputDetails {
 }
 
 #[derive(Default, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the format's names")]
 struct OutputDetails {
     reasoning_tokens: Option<u64>,
     audio_tokens: Option<u64>,
+    image_tokens: Option<u64>,
 }
 
 /// Reads a `usage` object. `None` if it is none, or says nothing about tokens.
@@ -50,6 +52,7 @@ pub fn read(usage: &[u8]) -> Option<Usage> {
         input_image_tokens: take(&mut input, into.image_tokens.unwrap_or(0)),
         reasoning_tokens: take(&mut output, out.reasoning_tokens.unwrap_or(0)),
         output_audio_tokens: take(&mut output, out.audio_tokens.unwrap_or(0)),
+        output_image_tokens: take(&mut output, out.image_tokens.unwrap_or(0)),
         input_tokens: input,
         output_tokens: output,
         ..Usage::default()
@@ -81,9 +84,16 @@ mod tests {
     fn reads_images_and_transcripts() {
         let image = read(
             br#"{"total_tokens":100,"input_tokens":50,"output_tokens":50,
-                "input_tokens_details":{"text_tokens":10,"image_tokens":40}}"#,
+                "input_tokens_details":{"text_tokens":10,"image_tokens":40},
+                "output_tokens_details":{"text_tokens":2,"image_tokens":48}}"#,
         );
-        let expected = Usage { input_tokens: 10, input_image_tokens: 40, output_tokens: 50, ..Usage::default() };
+        let expected = Usage {
+            input_tokens: 10,
+            input_image_tokens: 40,
+            output_tokens: 2,
+            output_image_tokens: 48,
+            ..Usage::default()
+        };
         assert_eq!(image, Some(expected));
         let transcript = read(
             br#"{"type":"tokens","input_tokens":14,"input_token_details":{"text_tokens":0,"audio_tokens":14},

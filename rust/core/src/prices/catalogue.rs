@@ -1,5 +1,6 @@
 //! Public list prices, found by provider and model as the package `genai-prices` finds them: first match wins.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
@@ -26,7 +27,8 @@ struct Provider {
     id: Box<str>,
     /// How addresses of its API begin.
     api: Pattern,
-    provider_match: Option<Clause>,
+    #[serde(rename = "provider_match")]
+    name_match: Option<Clause>,
     model_match: Option<Clause>,
     /// Providers whose models it serves too.
     #[serde(default)]
@@ -93,7 +95,7 @@ impl Catalogue {
         self.by_id(&name).or_else(|| {
             self.providers
                 .iter()
-                .find(|provider| provider.provider_match.as_ref().is_some_and(|clause| clause.matches(&name)))
+                .find(|provider| provider.name_match.as_ref().is_some_and(|clause| clause.matches(&name)))
         })
     }
 
@@ -133,7 +135,7 @@ fn with_dashed_dates(name: &str) -> Option<String> {
             && (tail.is_empty() || tail.starts_with(['-', ':']))
             && is_date(digits)
         {
-            dashed.push_str(&format!("{}-{}-{}", &digits[..4], &digits[4..6], &digits[6..]));
+            let _ = write!(dashed, "{}-{}-{}", &digits[..4], &digits[4..6], &digits[6..]);
             rest = tail;
         }
     }

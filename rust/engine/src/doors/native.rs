@@ -31,6 +31,7 @@ use crate::gateway::{ConnectionCount, Shared};
 use crate::gather::Gather;
 use crate::guard::Peer;
 use crate::local::{LocalExecutor, run_core};
+use crate::telemetry::LOG_GRACE;
 use crate::worker::Worker;
 
 /// How a native door is set up.
@@ -129,6 +130,7 @@ impl NativeDoor {
             // A thread that panicked has already been counted by the exchanges it dropped.
             let _ = thread.join();
         }
+        self.shared.telemetry.flush(LOG_GRACE);
         all_finished
     }
 }

@@ -28,6 +28,7 @@ use crate::gateway::Shared;
 use crate::guard::Peer;
 use crate::local::run_core;
 use crate::relay::Relay;
+use crate::telemetry::LOG_GRACE;
 use crate::worker::Worker;
 
 /// Bytes of one answer that may be on their way to a client that has not acknowledged them.
@@ -160,6 +161,7 @@ impl QueueDoor {
             // A thread that panicked has already been counted by the exchanges it dropped.
             let _ = thread.join();
         }
+        self.shared.telemetry.flush(LOG_GRACE);
         self.mailbox.ring();
     }
 

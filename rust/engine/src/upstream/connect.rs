@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
+use super::counts::OpenConnection;
 use super::{Connection, Origin, tunnel};
 use crate::gather::Gather;
 
@@ -18,19 +19,20 @@ use crate::gather::Gather;
 /// For people: which step failed and how, without addresses of proxies or credentials.
 pub(crate) async fn connect(origin: &Arc<Origin>) -> Result<Connection, String> {
     let tcp = open_tcp(origin).await?;
+    let open = OpenConnection::new(&origin.connections);
     // Small frames must not wait for the peer's acknowledgement (Nagle).
     tcp.set_nodelay(true).map_err(|error| format!("TCP_NODELAY: {error}"))?;
     let Some(tls) = &origin.tls else {
-        return Connection::http1(Box::new(Gather(tcp))).await;
+        return Connection::http1(Box::new(Gather(tcp)), open).await;
     };
     let stream = TlsConnector::from(Arc::clone(&tls.config))
         .connect(tls.server_name.clone(), tcp)
         .await
         .map_err(|error| format!("TLS: {error}"))?;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        Connection::http2(Box::new(stream)).await
+        Connection::http2(Box::new(stream), open).await
     } else {
-        Connection::http1(Box::new(stream)).await
+        Connection::http1(Box::new(stream), open).await
     }
 }
 

@@ -16,6 +16,7 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::counts::OpenConnection;
 use crate::local::LocalExecutor;
 use crate::upload::UpstreamBody;
 
@@ -37,6 +38,7 @@ pub(crate) struct Http1 {
     sender: http1::SendRequest<UpstreamBody>,
     driver: http1::Connection<Transport, UpstreamBody>,
     is_closed: bool,
+    _open: OpenConnection,
 }
 
 /// Why a request got no answer.
@@ -59,13 +61,13 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(crate) async fn http1(stream: Box<dyn Stream>) -> Result<Self, String> {
+    pub(crate) async fn http1(stream: Box<dyn Stream>, open: OpenConnection) -> Result<Self, String> {
         let handshake = http1::Builder::new().handshake(TokioIo::new(stream)).await;
         let (sender, driver) = handshake.map_err(|error| error.to_string())?;
-        Ok(Self::Http1(Box::new(Http1 { sender, driver, is_closed: false })))
+        Ok(Self::Http1(Box::new(Http1 { sender, driver, is_closed: false, _open: open })))
     }
 
-    pub(crate) async fn http2(stream: Box<dyn Stream>) -> Result<Self, String> {
+    pub(crate) async fn http2(stream: Box<dyn Stream>, open: OpenConnection) -> Result<Self, String> {
         let mut builder = http2::Builder::new(LocalExecutor);
         builder.timer(TokioTimer::new()).adaptive_window(true);
         let (sender, driver) =
@@ -73,6 +75,7 @@ impl Connection {
         tokio::task::spawn_local(async move {
             // The exchanges on it see its failure themselves.
             let _ = driver.await;
+            drop(open);
         });
         Ok(Self::Http2(sender))
     }

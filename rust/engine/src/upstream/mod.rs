@@ -5,6 +5,7 @@
 
 mod connect;
 mod connection;
+mod counts;
 mod origin;
 mod pool;
 mod tls;
@@ -12,6 +13,7 @@ mod tunnel;
 
 pub(crate) use connect::connect;
 pub(crate) use connection::Connection;
+pub(crate) use counts::CountsByOrigin;
 pub(crate) use origin::{Origin, ProxyMatcher};
 pub(crate) use pool::Pool;
 pub(crate) use tls::TlsRoots;

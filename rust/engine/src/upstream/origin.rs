@@ -9,6 +9,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
+use super::counts::ConnectionCounts;
 use crate::snapshot::Environment;
 
 /// One address of a provider, with everything a new connection needs. Equal keys may share connections.
@@ -20,6 +21,8 @@ pub(crate) struct Origin {
     pub(crate) address: Uri,
     pub(crate) tls: Option<Tls>,
     pub(crate) proxy: Option<Proxy>,
+    /// Connections there are to it, for metrics.
+    pub(crate) connections: Arc<ConnectionCounts>,
 }
 
 /// What TLS to an origin needs.
@@ -98,7 +101,8 @@ impl Origin {
         }
         let via = proxy.as_ref().map(|proxy| proxy.address.to_string()).unwrap_or_default();
         let key = format!("{address} {via} {}", provider.ca_file.as_deref().unwrap_or_default());
-        Ok(Arc::new(Self { key, authority: authority.as_str().to_owned(), address, tls, proxy }))
+        let connections = environment.connections.of(&key);
+        Ok(Arc::new(Self { key, authority: authority.as_str().to_owned(), address, tls, proxy, connections }))
     }
 
     pub(crate) fn scheme(&self) -> &str {

@@ -3,12 +3,19 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::counts::IdleShare;
 use super::{Connection, Origin};
 
 /// One core's idle connections.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    idle: HashMap<String, Vec<Idle>>,
+    idle: HashMap<String, IdleConnections>,
+}
+
+#[derive(Debug)]
+struct IdleConnections {
+    connections: Vec<Idle>,
+    shown: IdleShare,
 }
 
 #[derive(Debug)]
@@ -20,7 +27,7 @@ struct Idle {
 impl Pool {
     /// A live connection to the origin, if one is idle (or shareable).
     pub(crate) fn take(&mut self, origin: &Origin, now: Instant) -> Option<Connection> {
-        let idle = self.idle.get_mut(origin.key())?;
+        let idle = &mut self.idle.get_mut(origin.key())?.connections;
         while let Some(mut candidate) = idle.pop() {
             if !candidate.connection.is_usable() {
                 continue;
@@ -42,18 +49,24 @@ impl Pool {
         }
         let idle = match self.idle.get_mut(origin.key()) {
             Some(idle) => idle,
-            None => self.idle.entry(origin.key().to_owned()).or_default(),
+            None => self.idle.entry(origin.key().to_owned()).or_insert_with(|| IdleConnections {
+                connections: Vec::new(),
+                shown: IdleShare::new(&origin.connections),
+            }),
         };
-        if idle.len() < limit {
-            idle.push(Idle { connection, since: now });
+        if idle.connections.len() < limit {
+            idle.connections.push(Idle { connection, since: now });
         }
     }
 
     /// Drops connections that have been idle for too long or that the peer has closed.
     pub(crate) fn sweep(&mut self, now: Instant, idle_timeout: Duration) {
         self.idle.retain(|_, idle| {
-            idle.retain_mut(|entry| now.duration_since(entry.since) < idle_timeout && entry.connection.is_usable());
-            !idle.is_empty()
+            let connections = &mut idle.connections;
+            connections
+                .retain_mut(|entry| now.duration_since(entry.since) < idle_timeout && entry.connection.is_usable());
+            idle.shown.set(connections.len());
+            !connections.is_empty()
         });
     }
 }
