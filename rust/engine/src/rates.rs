@@ -164,7 +164,7 @@ mod tests {
         let tables = tables(&json!({}), "allow");
         let book = RateBook::prepare(&tables);
         for name in 0..3 * NAMES {
-            book.price(&tables, 3, &name.to_string(), &Usage::default(), NOW, &[]);
+            assert_eq!(book.price(&tables, 3, &name.to_string(), &Usage::default(), NOW, &[]), None);
         }
         assert_eq!(book.price(&tables, 3, &"gpt-4o".repeat(50), &Usage::default(), NOW, &[]), None);
         let Entry::ByName(names) = &book.deployments[3] else { panic!("the provider is open") };

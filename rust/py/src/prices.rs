@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyList};
 /// What an exchange costs, in picodollars.
 #[pyclass(frozen, eq, get_all, module = "fastgate._core")]
 #[derive(PartialEq)]
+#[expect(clippy::struct_field_names, reason = "the unit ends each name")]
 pub struct Price {
     /// Input, output, and a fee per request where there is one.
     total_pusd: i64,
@@ -38,7 +39,7 @@ impl Price {
     reasoning_tokens = 0, output_audio_tokens = 0, cache_read_audio_tokens = 0, cache_read_image_tokens = 0,
     output_image_tokens = 0, provider = None, at = None, context = None
 ))]
-#[expect(clippy::too_many_arguments, reason = "keywords: one per token class")]
+#[expect(clippy::too_many_arguments, clippy::similar_names, reason = "keywords: one per token class")]
 pub fn price(
     model: &str,
     input_tokens: u64,

@@ -81,7 +81,7 @@ proptest! {
         let (mut tokens_sum, mut cost_sum, mut unknown_sum) = (0, 0, 0);
         for (index, (tokens, pusd, has_price, is_second)) in observed.iter().enumerate() {
             let model = format!("m{}", index % 7);
-            let counts = std::array::from_fn(|class| tokens * (class as u64 + 1));
+            let counts: [u64; TOKEN_CLASSES.len()] = std::array::from_fn(|class| tokens * (class as u64 + 1));
             let cost = if *has_price { Cost::Known(*pusd) } else { Cost::Unknown };
             recorders[usize::from(*is_second)].observe(&Exchange {
                 model: Some(&model),
@@ -90,7 +90,7 @@ proptest! {
                 components_ns: &[5, 0],
                 ..QUIET
             });
-            tokens_sum += tokens * 55;
+            tokens_sum += counts.iter().sum::<u64>();
             cost_sum += if *has_price { u64::try_from(*pusd).expect("positive") } else { 0 };
             unknown_sum += u64::from(!has_price);
         }
