@@ -200,15 +200,12 @@ def check_spool(directory: str | PathLike[str]) -> SpoolReport:
 class Bridge:
     """One event loop's way into the engine; its threads never take the GIL."""
 
-    def __new__(
-        cls, engine: Engine, *, threads: int = 1, exchanges_max: int = 65_536, text_headers: bool = False
-    ) -> Bridge:
+    def __new__(cls, engine: Engine, *, threads: int = 1, text_headers: bool = False) -> Bridge:
         """Start the threads.
 
         Args:
             engine: Whose configuration holds.
             threads: Engine threads.
-            exchanges_max: Exchanges waiting or running; further ones are answered 503.
             text_headers: Answers' headers are `str` (RSGI) instead of `bytes` (ASGI).
         """
 
@@ -225,7 +222,7 @@ class Bridge:
         path: bytes | str,
         query: bytes | str,
         headers: list[tuple[bytes, bytes]] | list[tuple[str, str]],
-        body: bytes,
+        body: bytes | None,
         client: str | None,
         authority: str | None = None,
     ) -> int:
@@ -233,6 +230,7 @@ class Bridge:
 
         Args:
             path: Percent-encoded bytes, or decoded text.
+            body: None if it was not read because more than `body_limit_bytes` were announced.
             client: The client's address without port; None counts as not on this machine.
             authority: Stands in for a missing Host (HTTP/2).
 

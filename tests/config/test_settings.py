@@ -205,7 +205,8 @@ def test_what_later_versions_enforce_is_refused(setting: str, line: int, said: s
         ('[server]\nadmin = "127.0.0.1:8080"', "server.admin: must differ from server.listen"),
         ("[server]\nshutdown_grace = 30", "server.shutdown_grace: must be a duration with its unit"),
         ('[server]\nallowed_hosts = ["a:80"]', "server.allowed_hosts[0]: must be a host name"),
-        ('[server]\nallowed_origins = ["*"]', "server.allowed_origins[0]: must be scheme://host"),
+        ('[server]\nallowed_origins = ["*"]', "server.allowed_origins[0]: * without [[keys]]"),
+        ('[server]\nallowed_origins = ["https://a/b"]', "server.allowed_origins[0]: must be scheme://host"),
         ('[server.tls]\nkey = "k"', "server.tls.certificate: is required"),
         ("[providers.x]", "providers.x.base_url: is required"),
         (

@@ -7,7 +7,8 @@ from typing import Self
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import DataReceived, Event, ResponseReceived, StreamEnded
+from h2.events import DataReceived, Event, RemoteSettingsChanged, ResponseReceived, StreamEnded, StreamReset
+from h2.settings import SettingCodes
 from tests.transport.gateway import CHAT, CLIENT_TIMEOUT_S, Address
 
 
@@ -26,6 +27,9 @@ class Http2Client:
         self.headers: dict[int, dict[str, str]] = {}
         self.bodies: dict[int, bytes] = {}
         self.ended: set[int] = set()
+        self.was_reset: set[int] = set()
+        self.stream_limit: int | None = None
+        """What the gateway says of concurrent streams."""
         self._scheme = "https" if tls else "http"
         self._http2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._http2.initiate_connection()
@@ -39,8 +43,8 @@ class Http2Client:
     ) -> None:
         self._socket.close()
 
-    def chat(self, body: bytes) -> int:
-        """Sends a request; its stream's number."""
+    def chat(self, body: bytes, *more: tuple[str, str], end: bool = True) -> int:
+        """Sends a request with `more` headers, or all but its end; its stream's number."""
         stream = self._http2.get_next_available_stream_id()
         headers = [
             (":method", "POST"),
@@ -48,9 +52,10 @@ class Http2Client:
             (":authority", "localhost"),
             (":path", CHAT),
             ("content-type", "application/json"),
+            *more,
         ]
         self._http2.send_headers(stream, headers)
-        self._http2.send_data(stream, body, end_stream=True)
+        self._http2.send_data(stream, body, end_stream=end)
         self.bodies[stream] = b""
         self._flush()
         return stream
@@ -68,6 +73,19 @@ class Http2Client:
         while not self.ended.issuperset(streams):
             self._receive()
 
+    def read_until_reset(self, stream: int) -> None:
+        while stream not in self.was_reset:
+            self._receive()
+
+    def read_to_the_end(self) -> None:
+        """Until the gateway closes the connection."""
+        while data := self._socket.recv(65536):
+            self._http2.receive_data(data)
+
+    def send(self, data: bytes) -> None:
+        """Bytes that no well-behaved client sends."""
+        self._socket.sendall(data)
+
     def _receive(self) -> None:
         data = self._socket.recv(65536)
         assert data, "the connection was closed"
@@ -82,6 +100,11 @@ class Http2Client:
             case DataReceived(stream_id=int(stream)):
                 self.bodies[stream] += event.data or b""
                 self._http2.acknowledge_received_data(event.flow_controlled_length or 0, stream)
+            case StreamReset(stream_id=int(stream)):
+                self.was_reset.add(stream)
+            case RemoteSettingsChanged(changed_settings=changed):
+                if limit := changed.get(SettingCodes.MAX_CONCURRENT_STREAMS):
+                    self.stream_limit = limit.new_value
             case StreamEnded(stream_id=int(stream)):
                 self.ended.add(stream)
 

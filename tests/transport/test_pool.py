@@ -118,4 +118,4 @@ def test_a_refused_connection_is_told_at_once() -> None:
             assert time.monotonic() - started < 2
     error = answer.error()
     assert (answer.status, error["code"]) == (502, "provider_unreachable")
-    assert "m: the provider can't be reached: Connection refused" in error["message"]
+    assert "m: the provider can't be reached: connection refused" in error["message"]

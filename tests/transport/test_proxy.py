@@ -104,7 +104,7 @@ def test_a_proxy_that_is_not_there(upstream: Relay, authority: Authority) -> Non
     with Gateway(config(authority, f'proxy = "{url}"')) as gateway:
         error = gateway.chat().error()
     assert error["code"] == "provider_unreachable"
-    assert "proxy: Connection refused" in error["message"]
+    assert "proxy: connection refused" in error["message"]
 
 
 @pytest.mark.parametrize("scheme", ["https", "socks5"])

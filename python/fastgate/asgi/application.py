@@ -31,7 +31,7 @@ class Application:
         message = await receive()
         read_whole = True
         if message.get("more_body"):
-            message, read_whole = await read_rest(message, receive, door.bridge.body_limit_bytes)
+            message, read_whole = await read_rest(message, receive, door.bridge.body_limit_bytes, scope)
         if message["type"] == "http.disconnect":
             return
         client = scope.get("client")
@@ -105,11 +105,17 @@ async def relay(door: Door, exchange: Exchange, send: Send, body: bytes, state: 
     return state
 
 
-async def read_rest(message: Message, receive: Receive, limit_bytes: int) -> tuple[Message, bool]:
+async def read_rest(
+    message: Message, receive: Receive, limit_bytes: int, scope: Scope
+) -> tuple[Message, bool]:
     """The body in one message, and whether that is all of it.
 
-    Reading stops beyond the limit; refusing what exceeds it is for the engine.
+    Reading stops beyond the limit, and does not begin where more is announced: then the body is None.
+    Refusing it is for the engine.
     """
+    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    if length.isdigit() and int(length[:20]) > limit_bytes:
+        return {"type": "http.request", "body": None}, False
     chunks = [message.get("body", b"")]
     size = len(chunks[0])
     while message.get("more_body") and size <= limit_bytes:

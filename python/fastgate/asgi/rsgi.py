@@ -89,10 +89,17 @@ class RsgiApplication:
         headers = scope.headers
         length = headers.get("content-length")
         limit_bytes = door.bridge.body_limit_bytes
-        if length is not None and int(length) <= limit_bytes:
-            body = await protocol()
-        else:
-            body = await read_up_to(protocol, limit_bytes)
+        body: bytes | None
+        try:
+            if length is None:
+                body = await read_up_to(protocol, limit_bytes)
+            else:
+                # One that announces too much is not read.
+                body = await protocol() if int(length) <= limit_bytes else None
+        except RuntimeError as error:
+            if is_closed(error):
+                return
+            raise
         exchange = door.begin(
             door.bridge.submit(
                 scope.method,
@@ -127,15 +134,14 @@ class RsgiApplication:
 
 async def relay(door: Door, exchange: Exchange, transport: Transport, body: bytes, state: int) -> int:
     """Send a body that comes in pieces; how it ended, `MORE` if the client left first."""
-    # Only granian calls this, and other servers need not load it. Its stubs forget the documented name.
-    from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
-
     while True:
         if body:
             try:
                 await transport.send_bytes(body)
-            except ProtocolClosed:
-                return MORE
+            except RuntimeError as error:
+                if is_closed(error):
+                    return MORE
+                raise
         if state == ENDED:
             return state
         if state != MORE:
@@ -170,6 +176,14 @@ async def collect(door: Door, exchange: Exchange, protocol: HttpProtocol, event:
     kept.append(("content-type", "application/json"))
     protocol.response_bytes(AnswerBroken.status, kept, json.dumps({"error": error}).encode())
     return state
+
+
+def is_closed(error: RuntimeError) -> bool:
+    """Whether it says that the client has left."""
+    # Only granian raises this, and other servers need not load it. Its stubs forget the documented name.
+    from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
+
+    return isinstance(error, ProtocolClosed)
 
 
 def shows_its_end(headers: list[tuple[str, str]]) -> bool:

@@ -142,7 +142,7 @@ def _access(server: Server) -> dict[str, Any]:
     hosts = server.allowed_hosts
     return {
         "allowed_hosts": None if hosts is None else [host.lower() for host in hosts],
-        "allowed_origins": server.allowed_origins,
+        "allowed_origins": [origin.lower() for origin in server.allowed_origins],
     }
 
 
@@ -159,6 +159,21 @@ def _bounds(server: Server) -> dict[str, Any]:
     return {
         "request_body_bytes": bounds.request_body,
         "multipart_body_bytes": bounds.multipart_body,
+        "request_headers_bytes": bounds.request_headers,
+        "request_header_fields": bounds.request_header_fields,
+        "request_target_bytes": bounds.request_target,
+        "json_depth": bounds.json_depth,
+        "answer_body_bytes": bounds.answer_body,
+        "connections": bounds.connections,
+        "in_flight": bounds.in_flight,
+        "clients": {
+            "head_ms": bounds.head_timeout,
+            "body_gap_ms": bounds.body_gap,
+            "body_ms": bounds.body_timeout,
+            "write_gap_ms": bounds.write_gap,
+            "keep_alive_ms": bounds.keep_alive,
+            "exchange_ms": bounds.exchange_timeout,
+        },
         "stream_event_bytes": bounds.stream_event,
         "idle_connections": bounds.idle_connections,
         "idle_timeout_ms": bounds.idle_timeout,

@@ -79,7 +79,11 @@ def _check_server(settings: Settings, findings: Findings) -> None:
         if split_address(f"{host}:1") is None:
             findings.add(("server", "allowed_hosts", index), "must be a host name or address without port")
     for index, origin in enumerate(server.allowed_origins):
-        if not _ORIGIN.fullmatch(origin):
+        if origin == "*" and not settings.keys:
+            findings.add(
+                ("server", "allowed_origins", index), "* without [[keys]] would let every web page in"
+            )
+        elif origin != "*" and not _ORIGIN.fullmatch(origin):
             findings.add(
                 ("server", "allowed_origins", index),
                 "must be scheme://host[:port], as https://app.example.com",

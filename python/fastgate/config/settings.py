@@ -40,7 +40,7 @@ class Tls(_Table, frozen=True, kw_only=True):
 
 
 class Bounds(_Table, frozen=True, kw_only=True):
-    """Upper bounds of what one request may occupy."""
+    """Upper bounds of what one request, one connection and all of them may occupy."""
 
     request_body: Annotated[
         Size, Meta(description="Largest request body; a larger one is answered with 413.")
@@ -48,6 +48,49 @@ class Bounds(_Table, frozen=True, kw_only=True):
     multipart_body: Annotated[
         Size, Meta(description="Largest multipart form (files, sound, images); it streams through.")
     ] = _size("32MB")
+    request_headers: Annotated[
+        Size, Meta(description="What a request's header lines may add up to; beyond it 431.")
+    ] = _size("32KB")
+    request_header_fields: Annotated[
+        int, Meta(ge=1, le=100, description="Header lines a request may have; beyond it 431.")
+    ] = 100
+    request_target: Annotated[Size, Meta(description="Longest path with its query; beyond it 414.")] = _size(
+        "8KB"
+    )
+    json_depth: Annotated[
+        int, Meta(ge=1, le=1000, description="Deepest nesting of a request's JSON; beyond it 400.")
+    ] = 128
+    connections: Annotated[
+        int,
+        Meta(ge=1, description="Client connections open at once; further ones get 503. Native door."),
+    ] = 10_000
+    in_flight: Annotated[int, Meta(ge=1, description="Requests under way at once; further ones get 503.")] = (
+        10_000
+    )
+    head_timeout: Annotated[
+        Duration, Meta(description="To send a request's headers; then 408 and the end. Native door.")
+    ] = _duration("10s")
+    body_gap: Annotated[
+        Duration, Meta(description="Between two pieces of a request's body; then 408. Native door.")
+    ] = _duration("10s")
+    body_timeout: Annotated[
+        Duration, Meta(description="For a request's whole body; then 408. Native door.")
+    ] = _duration("5m")
+    write_gap: Annotated[
+        Duration,
+        Meta(description="Without taking a byte of an answer that is ready; then the end. Native door."),
+    ] = _duration("30s")
+    keep_alive: Annotated[
+        Duration,
+        Meta(description="Without a request on an open connection; then it is closed. Native door."),
+    ] = _duration("75s")
+    exchange_timeout: Annotated[
+        Duration,
+        Meta(description="From a request's headers to its answer's last byte; then the end. Native door."),
+    ] = _duration("1h")
+    answer_body: Annotated[
+        Size, Meta(description="Largest answer of a provider, streams included; a larger one breaks off.")
+    ] = _size("256MB")
     stream_event: Annotated[
         Size,
         Meta(description="Largest event of a provider's stream; a larger one ends the stream as an error."),
@@ -90,7 +133,11 @@ class Server(_Table, frozen=True, kw_only=True):
         ),
     ] = None
     allowed_origins: Annotated[
-        list[str], Meta(description="Origins that browsers may call from, as `https://app.example.com`.")
+        list[str],
+        Meta(
+            description="Origins whose pages may call (CORS), as `https://app.example.com`, or `*` "
+            "for all, which needs keys. Without any, no CORS header is sent."
+        ),
     ] = field(default_factory=list)
     files_provider: Annotated[
         str | None,
@@ -99,9 +146,9 @@ class Server(_Table, frozen=True, kw_only=True):
             "where there is only one."
         ),
     ] = None
-    bounds: Annotated[Bounds, Meta(description="Upper bounds of what one request may occupy.")] = field(
-        default_factory=Bounds
-    )
+    bounds: Annotated[
+        Bounds, Meta(description="Upper bounds of what requests and connections may occupy.")
+    ] = field(default_factory=Bounds)
 
 
 class Spool(_Table, frozen=True, kw_only=True):

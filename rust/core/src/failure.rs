@@ -9,6 +9,9 @@
 pub enum Cause {
     InvalidRequest,
     BodyTooLarge,
+    HeadersTooLarge,
+    TargetTooLong,
+    RequestTimeout,
     InvalidKey,
     ModelForbidden,
     ModelNotFound,
@@ -88,9 +91,12 @@ const fn row(
 }
 
 /// Every cause, in the order of [`Cause`].
-pub const TABLE: [Row; 21] = [
+pub const TABLE: [Row; 24] = [
     row(Cause::InvalidRequest, 400, INVALID, "invalid_request", Fault::Caller, Some(false)),
     row(Cause::BodyTooLarge, 413, INVALID, "request_too_large", Fault::Caller, Some(false)),
+    row(Cause::HeadersTooLarge, 431, INVALID, "headers_too_large", Fault::Caller, Some(false)),
+    row(Cause::TargetTooLong, 414, INVALID, "uri_too_long", Fault::Caller, Some(false)),
+    row(Cause::RequestTimeout, 408, INVALID, "request_timeout", Fault::Caller, None),
     row(Cause::InvalidKey, 401, "authentication_error", "invalid_api_key", Fault::Caller, Some(false)),
     row(Cause::ModelForbidden, 403, "permission_error", "model_not_allowed", Fault::Policy, Some(false)),
     row(Cause::ModelNotFound, 404, INVALID, "model_not_found", Fault::Caller, Some(false)),

@@ -201,7 +201,7 @@ pub struct Access {
     pub allowed_origins: Vec<String>,
 }
 
-/// Upper bounds of what one request may occupy.
+/// Upper bounds of what one request, one connection and all of them may occupy.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
@@ -209,6 +209,22 @@ pub struct Bounds {
     pub request_body_bytes: usize,
     /// Largest multipart form.
     pub multipart_body_bytes: usize,
+    /// What a request's header lines may add up to: names, values, and the four bytes around them.
+    pub request_headers_bytes: usize,
+    /// Header lines a request may have; at most 100, the native door's own bound.
+    pub request_header_fields: usize,
+    /// Longest path with its query.
+    pub request_target_bytes: usize,
+    /// Deepest nesting of a request's JSON.
+    pub json_depth: usize,
+    /// Largest answer of a provider, streams included.
+    pub answer_body_bytes: u64,
+    /// Client connections open at once (native door).
+    pub connections: usize,
+    /// Requests under way at once.
+    pub in_flight: usize,
+    /// How clients are timed (native door).
+    pub clients: ClientTimes,
     /// Largest event of a stream.
     pub stream_event_bytes: usize,
     /// Idle upstream connections kept per core and provider address.
@@ -267,6 +283,24 @@ pub struct AccessLog {
     pub path: Option<String>,
     /// Lines of one core that may wait to be written.
     pub buffer_bytes: usize,
+}
+
+/// How long a client may take, in milliseconds; what ASGI servers bound themselves.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct ClientTimes {
+    /// From a connection's or a request's first byte to the end of the request's headers.
+    pub head_ms: u64,
+    /// Between two pieces of a request's body.
+    pub body_gap_ms: u64,
+    /// For a request's body as a whole.
+    pub body_ms: u64,
+    /// Without taking a byte of an answer that is ready.
+    pub write_gap_ms: u64,
+    /// Without a request on an open connection.
+    pub keep_alive_ms: u64,
+    /// From a request's headers to its answer's last byte.
+    pub exchange_ms: u64,
 }
 
 impl Tables {

@@ -188,6 +188,9 @@ pub(crate) fn refusal(failure: &Failure, request_id: RequestId) -> Response<Resp
     *response.status_mut() = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if failure.cause == Cause::Overloaded {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if let Some(should_retry) = row.should_retry {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static(if should_retry { "true" } else { "false" }));
     }

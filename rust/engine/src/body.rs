@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use fastgate_core::failure::{Cause, Failure};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
+use crate::arriving::Arriving;
 use crate::joined::Joined;
 use crate::relay::Relay;
 
@@ -15,9 +15,11 @@ use crate::relay::Relay;
 #[derive(Debug)]
 pub enum RequestBody {
     /// Comes from hyper.
-    Incoming(Incoming),
+    Arriving(Arriving),
     /// Was read by the server in front.
     Whole(Bytes),
+    /// Announced as larger than any body may be, and not read.
+    TooLarge,
 }
 
 impl RequestBody {
@@ -25,21 +27,20 @@ impl RequestBody {
     ///
     /// # Errors
     /// [`Cause::BodyTooLarge`] beyond `limit_bytes`, before reading where the length is known;
-    /// [`Cause::InvalidRequest`] when the client's transfer breaks.
+    /// [`Cause::RequestTimeout`] when it comes too slowly; [`Cause::InvalidRequest`] when the client's transfer breaks.
     pub async fn read(self, limit_bytes: usize) -> Result<Bytes, Failure> {
-        let mut incoming = match self {
+        let mut arriving = match self {
             Self::Whole(bytes) if bytes.len() > limit_bytes => return Err(too_large(limit_bytes)),
             Self::Whole(bytes) => return Ok(bytes),
-            Self::Incoming(incoming) => incoming,
+            Self::TooLarge => return Err(too_large(limit_bytes)),
+            Self::Arriving(arriving) => arriving,
         };
-        let announced = incoming.size_hint().lower();
-        if announced > limit_bytes as u64 {
+        if arriving.size_hint().lower() > limit_bytes as u64 {
             return Err(too_large(limit_bytes));
         }
         let mut joined = Joined::default();
-        while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {
-            let frame = frame.map_err(|_| broke_off())?;
-            let Ok(data) = frame.into_data() else { continue };
+        while let Some(data) = std::future::poll_fn(|context| arriving.poll_data(context)).await {
+            let data = data?;
             if joined.len() + data.len() > limit_bytes {
                 return Err(too_large(limit_bytes));
             }
@@ -51,10 +52,6 @@ impl RequestBody {
 
 pub(crate) fn too_large(limit_bytes: usize) -> Failure {
     Failure::new(Cause::BodyTooLarge, format!("the request body is larger than the limit of {limit_bytes} bytes"))
-}
-
-pub(crate) fn broke_off() -> Failure {
-    Failure::invalid_request("the request body broke off", None)
 }
 
 /// An answer's body: at hand, or relayed from the provider.

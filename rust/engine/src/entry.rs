@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use crate::answer;
 use crate::body::{RequestBody, ResponseBody};
 use crate::exchange::exchange;
-use crate::guard::{self, Peer};
+use crate::guard::{self, Cors, Peer};
 use crate::operation::{self, Found};
 use crate::worker::Worker;
 
@@ -19,8 +19,30 @@ const VERSION_PATH: &str = "/v1";
 const MODELS_PATH: &str = "/v1/models";
 const REALTIME_PATH: &str = "/v1/realtime";
 
+/// Whether a path tells the gateway's health: answered to anyone, however busy it is.
+pub(crate) fn is_health(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz")
+}
+
 /// Answers one request.
 pub async fn answer(worker: &Rc<Worker>, request: Request<RequestBody>, peer: Peer) -> Response<ResponseBody> {
+    let (checked, cors) = {
+        let snapshot = worker.shared.snapshot.load();
+        let cors = Cors::find(&snapshot.tables.access.allowed_origins, request.headers());
+        (guard::check_head(&snapshot.tables.bounds, &request), cors)
+    };
+    let mut response = match checked {
+        Err(failure) => refused(worker, &failure),
+        Ok(()) => match cors.preflight(&request) {
+            Some(preflight) => return preflight.unwrap_or_else(|failure| refused(worker, &failure)),
+            None => route(worker, request, peer).await,
+        },
+    };
+    cors.apply(response.headers_mut());
+    response
+}
+
+async fn route(worker: &Rc<Worker>, request: Request<RequestBody>, peer: Peer) -> Response<ResponseBody> {
     if let Some(failure) = wants_a_socket(&request) {
         return refused(worker, &failure);
     }

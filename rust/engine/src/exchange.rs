@@ -72,9 +72,6 @@ impl<'a> Exchange<'a> {
         record.identity = Identity::read(&caller, &parts.headers)?;
         record.books = operation.books;
         record.price_context = if operation.goes == Goes::ToFiles { &[("processing", "batch")] } else { &[] };
-        if parts.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-            return Err(Failure::invalid_request("compressed request bodies are not accepted", None));
-        }
         record.lap(Stage::Admit);
         let payload = Payload::read(operation, &parts.headers, body, &self.snapshot.tables.bounds).await?;
         let request = payload.request();
@@ -160,6 +157,7 @@ impl<'a> Exchange<'a> {
             trace,
             budget_ends: choice.budget.map(|budget| started + budget),
             idle_connections: self.snapshot.tables.bounds.idle_connections,
+            answer_limit_bytes: self.snapshot.tables.bounds.answer_body_bytes,
         };
         let launched = Flight::launch(self.worker, plan, upstream.body).await;
         self.settlement.record.lap(Stage::Provider);

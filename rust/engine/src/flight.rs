@@ -38,6 +38,8 @@ pub(crate) struct Plan<'a> {
     /// The end of the client's patience, if it is nearer than the deployment's own time-outs.
     pub(crate) budget_ends: Option<Instant>,
     pub(crate) idle_connections: usize,
+    /// Larger answers break off.
+    pub(crate) answer_limit_bytes: u64,
 }
 
 /// An answer under way.
@@ -51,6 +53,8 @@ pub(crate) struct Flight {
     patience: Patience,
     deployment: String,
     idle_connections: usize,
+    /// How much of the answer may still come.
+    allowance_bytes: u64,
 }
 
 impl std::fmt::Debug for Flight {
@@ -79,6 +83,10 @@ impl Flight {
         })?;
         let (connection, answer) = launched?;
         let (head, body) = answer.into_parts();
+        if is_coded(&head) {
+            let message = format!("{}: the provider compressed its answer, which nobody asked for", plan.deployment.id);
+            return Err(Failure::new(Cause::ProviderFailed, message));
+        }
         Ok(Self {
             worker: Rc::clone(worker),
             origin: Arc::clone(&plan.target.origin),
@@ -88,6 +96,7 @@ impl Flight {
             patience,
             deployment: plan.deployment.id.clone(),
             idle_connections: plan.idle_connections,
+            allowance_bytes: plan.answer_limit_bytes,
         })
     }
 
@@ -96,6 +105,12 @@ impl Flight {
         let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
         match connection.poll_body(&mut self.body, context) {
             Poll::Ready(Some(Ok(data))) => {
+                let Some(rest) = self.allowance_bytes.checked_sub(data.len() as u64) else {
+                    self.connection = None;
+                    let message = format!("{}: the provider's answer is larger than what is accepted", self.deployment);
+                    return Poll::Ready(Some(Err(Failure::new(Cause::ProviderFailed, message))));
+                };
+                self.allowance_bytes = rest;
                 self.patience.note_progress();
                 Poll::Ready(Some(Ok(data)))
             }
@@ -142,6 +157,12 @@ impl Flight {
             self.worker.pool.borrow_mut().keep(&self.origin, connection, self.idle_connections, now);
         }
     }
+}
+
+/// Whether a body is in a coding that the client would have to undo, and did not say that it can.
+fn is_coded(head: &response::Parts) -> bool {
+    let codings = head.headers.get_all(http::header::CONTENT_ENCODING);
+    codings.iter().any(|coding| !coding.is_empty() && !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 type Answer = http::Response<Incoming>;

@@ -4,6 +4,7 @@
 //! the only place that knows the order of the stages, `flight` is the upstream half, `doors` move bytes.
 
 mod answer;
+mod arriving;
 pub mod body;
 mod choice;
 pub mod doors;

@@ -36,6 +36,19 @@ async fn sweep(worker: Rc<Worker>) {
     }
 }
 
+/// The same with an end: a task that takes longer is dropped, which resets its HTTP/2 stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BoundedExecutor(pub(crate) Duration);
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for BoundedExecutor
+where
+    F::Output: 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(tokio::time::timeout(self.0, future));
+    }
+}
+
 /// Lets hyper spawn tasks that are not `Send` on the current core.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalExecutor;

@@ -12,8 +12,6 @@ use crate::body::RequestBody;
 use crate::operation::{Goes, Operation, Takes};
 use crate::upload::{Form, Refusal, UpstreamBody};
 
-/// Nesting allowed in a JSON body.
-const JSON_DEPTH_LIMIT: usize = 128;
 /// What a request without a payload may carry all the same.
 const IDLE_BODY_LIMIT_BYTES: usize = 64 * 1024;
 
@@ -75,10 +73,10 @@ impl Payload {
         }
         let body = body.read(bounds.request_body_bytes).await?;
         if operation.goes == Goes::ByModel {
-            let request = operation.dialect.read_request(&body, JSON_DEPTH_LIMIT)?;
+            let request = operation.dialect.read_request(&body, bounds.json_depth)?;
             return Ok(Self::Asking { body, request });
         }
-        let object = openai::read_object(&body, JSON_DEPTH_LIMIT)?;
+        let object = openai::read_object(&body, bounds.json_depth)?;
         let file = openai::given(&object, "input_file_id").and_then(|id| id.as_text());
         Ok(Self::About { body, file })
     }

@@ -232,6 +232,7 @@ impl Head {
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
         }
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("fastgate/", env!("CARGO_PKG_VERSION"))));
         for (name, value) in &provider.headers {
             let parsed = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());

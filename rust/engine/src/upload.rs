@@ -13,9 +13,9 @@ use bytes::{Bytes, BytesMut};
 use fastgate_core::failure::Failure;
 use fastgate_core::multipart::{FormError, FormReader, Model};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
-use crate::body::{RequestBody, broke_off, too_large};
+use crate::arriving::Arriving;
+use crate::body::{RequestBody, too_large};
 
 /// Where the field `model` must lie.
 const PREFIX_LIMIT_BYTES: usize = 64 * 1024;
@@ -33,7 +33,7 @@ pub(crate) enum UpstreamBody {
 #[derive(Debug)]
 pub(crate) struct Streamed {
     first: Bytes,
-    rest: Option<Incoming>,
+    rest: Option<Arriving>,
     form: FormReader,
     /// The only name that a field `model` still to come may have.
     model: Option<String>,
@@ -49,7 +49,7 @@ pub(crate) type Refusal = Rc<OnceCell<Failure>>;
 #[derive(Debug)]
 pub(crate) struct Form {
     first: Bytes,
-    rest: Option<Incoming>,
+    rest: Option<Arriving>,
     reader: FormReader,
     limit_bytes: usize,
 }
@@ -59,34 +59,35 @@ impl Form {
     ///
     /// # Errors
     /// [`Cause::BodyTooLarge`] beyond `limit_bytes`, before reading where the length is known;
-    /// [`Cause::InvalidRequest`] when the transfer breaks or the form can't be read.
+    /// [`Cause::RequestTimeout`] when it comes too slowly; [`Cause::InvalidRequest`] when the transfer breaks or the form
+    /// can't be read.
     pub(crate) async fn begin(body: RequestBody, boundary: &str, limit_bytes: usize) -> Result<Self, Failure> {
         let mut reader = FormReader::new(boundary);
-        let mut incoming = match body {
+        let mut arriving = match body {
             RequestBody::Whole(first) if first.len() > limit_bytes => return Err(too_large(limit_bytes)),
             RequestBody::Whole(first) => {
                 reader.push(&first).map_err(refused)?;
                 return Ok(Self { first, rest: None, reader, limit_bytes });
             }
-            RequestBody::Incoming(incoming) => incoming,
+            RequestBody::TooLarge => return Err(too_large(limit_bytes)),
+            RequestBody::Arriving(arriving) => arriving,
         };
-        if incoming.size_hint().lower() > limit_bytes as u64 {
+        if arriving.size_hint().lower() > limit_bytes as u64 {
             return Err(too_large(limit_bytes));
         }
         let mut first = BytesMut::new();
         while reader.model().is_none() && first.len() < PREFIX_LIMIT_BYTES {
-            let frame = std::future::poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await;
-            let Some(frame) = frame else {
+            let Some(data) = std::future::poll_fn(|context| arriving.poll_data(context)).await else {
                 return Ok(Self { first: first.freeze(), rest: None, reader, limit_bytes });
             };
-            let Ok(data) = frame.map_err(|_| broke_off())?.into_data() else { continue };
+            let data = data?;
             if first.len() + data.len() > limit_bytes {
                 return Err(too_large(limit_bytes));
             }
             reader.push(&data).map_err(refused)?;
             first.extend_from_slice(&data);
         }
-        Ok(Self { first: first.freeze(), rest: Some(incoming), reader, limit_bytes })
+        Ok(Self { first: first.freeze(), rest: Some(arriving), reader, limit_bytes })
     }
 
     /// Bytes, as far as the client has said how many.
@@ -179,19 +180,15 @@ impl Body for UpstreamBody {
         if !streamed.first.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut streamed.first)))));
         }
-        loop {
-            let Some(rest) = &mut streamed.rest else { return Poll::Ready(None) };
-            let frame = match Pin::new(rest).poll_frame(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(Some(Err(_))) => return streamed.refuse(broke_off()),
-                Poll::Ready(Some(Ok(frame))) => frame,
-            };
-            let Ok(data) = frame.into_data() else { continue };
-            return match streamed.pass(data) {
-                Ok(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
-                Err(failure) => streamed.refuse(failure),
-            };
+        let Some(rest) = &mut streamed.rest else { return Poll::Ready(None) };
+        let passed = match rest.poll_data(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Ready(Some(data)) => data.and_then(|data| streamed.pass(data)),
+        };
+        match passed {
+            Ok(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            Err(failure) => streamed.refuse(failure),
         }
     }
 
@@ -199,7 +196,7 @@ impl Body for UpstreamBody {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Streamed(streamed) => {
-                streamed.first.is_empty() && streamed.rest.as_ref().is_none_or(Body::is_end_stream)
+                streamed.first.is_empty() && streamed.rest.as_ref().is_none_or(Arriving::is_end)
             }
         }
     }
@@ -209,7 +206,7 @@ impl Body for UpstreamBody {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streamed(streamed) => {
                 let first = streamed.first.len() as u64;
-                let rest = streamed.rest.as_ref().map(Body::size_hint).unwrap_or_default();
+                let rest = streamed.rest.as_ref().map(Arriving::size_hint).unwrap_or_default();
                 rest.exact().map_or_else(SizeHint::default, |rest| SizeHint::with_exact(first + rest))
             }
         }

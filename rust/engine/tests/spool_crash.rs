@@ -3,6 +3,7 @@
 //! The parent runs this very test binary again as the process that dies.
 
 #![cfg(unix)]
+#![expect(clippy::expect_used, reason = "a test may fail")]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -25,7 +26,7 @@ const SETTINGS: SpoolSettings = SpoolSettings {
 
 /// Every fiftieth record is large, so that the end often comes in the middle of its write.
 fn payload(id: u64) -> Vec<u8> {
-    let length = if id % 50 == 0 { 2 << 20 } else { 500 };
+    let length = if id.is_multiple_of(50) { 2 << 20 } else { 500 };
     format!("{{\"id\":\"{id}\",\"text\":\"{}\"}}", "x".repeat(length)).into_bytes()
 }
 

@@ -28,9 +28,9 @@ pub(crate) struct Bridge {
 #[pymethods]
 impl Bridge {
     #[new]
-    #[pyo3(signature = (engine, *, threads = 1, exchanges_max = 65_536, text_headers = false))]
-    fn new(engine: &Engine, threads: usize, exchanges_max: usize, text_headers: bool) -> PyResult<Self> {
-        let door = QueueDoor::start(&engine.shared, Options { threads, exchanges_max })
+    #[pyo3(signature = (engine, *, threads = 1, text_headers = false))]
+    fn new(engine: &Engine, threads: usize, text_headers: bool) -> PyResult<Self> {
+        let door = QueueDoor::start(&engine.shared, Options { threads })
             .map_err(|error| PyOSError::new_err(error.to_string()))?;
         Ok(Self { door, is_text: text_headers, taken: Mutex::default() })
     }
@@ -52,7 +52,7 @@ impl Bridge {
         path: &Bound<'_, PyAny>,
         query: &Bound<'_, PyAny>,
         headers: &Bound<'_, PyList>,
-        body: &[u8],
+        body: Option<&[u8]>,
         client: Option<&str>,
         authority: Option<&str>,
     ) -> PyResult<u64> {
@@ -127,7 +127,7 @@ fn read(
     path: &Bound<'_, PyAny>,
     query: &Bound<'_, PyAny>,
     headers: &Bound<'_, PyList>,
-    body: &[u8],
+    body: Option<&[u8]>,
     authority: Option<&str>,
 ) -> PyResult<Result<Request<RequestBody>, Failure>> {
     let pairs = headers.iter().map(|pair| Ok((pair.get_item(0)?, pair.get_item(1)?))).collect::<PyResult<Vec<_>>>()?;
@@ -148,7 +148,8 @@ fn read(
         // Some servers leave the query in `raw_path`.
         octets(path)?.split(|byte| *byte == b'?').next().unwrap_or_default()
     };
-    Ok(read_request(method, path, octets(query)?, borrowed.into_iter(), Bytes::copy_from_slice(body)))
+    let body = body.map_or(RequestBody::TooLarge, |body| RequestBody::Whole(Bytes::copy_from_slice(body)));
+    Ok(read_request(method, path, octets(query)?, borrowed.into_iter(), body))
 }
 
 /// The bytes of `bytes` or `str`.

@@ -1,7 +1,11 @@
 //! Doors move bytes between clients and the engine; all decisions are behind them.
 
+mod accept;
 pub mod admin;
+mod held;
 pub mod mailbox;
 pub mod native;
 pub mod queue;
+mod seats;
 mod tls;
+mod watch;

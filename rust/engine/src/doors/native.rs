@@ -13,24 +13,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Request, header};
+use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::tables::Bounds;
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::accept::{accept, bind, turn_away};
+use super::held::Held;
+use super::seats::Seats;
+use super::watch::{Watch, Watched};
 use super::{admin, tls};
-use crate::body::RequestBody;
+use crate::arriving::Arriving;
+use crate::body::{RequestBody, ResponseBody};
 use crate::entry;
 use crate::gateway::{ConnectionCount, Shared};
 use crate::gather::Gather;
 use crate::guard::Peer;
-use crate::local::{LocalExecutor, run_core};
+use crate::local::{BoundedExecutor, run_core};
 use crate::telemetry::LOG_GRACE;
 use crate::worker::Worker;
 
@@ -49,7 +56,7 @@ pub struct Options {
 
 /// How far a stop has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, PartialOrd)]
-enum Phase {
+pub(super) enum Phase {
     Serving,
     /// Nothing new is accepted; every answer asks its client to close.
     Draining,
@@ -63,8 +70,20 @@ enum Phase {
 /// that crosses the closing on the wire would be lost.
 const IDLE_GRACE: Duration = Duration::from_millis(500);
 
-/// What a client gets to begin: with a TLS handshake, or the first bytes of a request.
-const OPENING_TIMEOUT: Duration = Duration::from_secs(30);
+/// Requests that one HTTP/2 connection may have under way.
+const HTTP2_STREAMS: u32 = 256;
+
+/// Streams that an HTTP/2 client has opened and reset before they were looked at: beyond these it floods ("rapid
+/// reset", CVE-2023-44487), and so it does beyond as many that it made the gateway reset.
+const HTTP2_RESETS: usize = 20;
+const HTTP2_LOCAL_RESETS: usize = 256;
+
+/// What is buffered for one HTTP/2 stream whose client takes its time.
+const HTTP2_SEND_BYTES: usize = 128 * 1024;
+
+/// What comes beside target and fields in a head, and in HTTP/2 what each field counts on top (RFC 9113, 6.5.2).
+const HEAD_REST_BYTES: usize = 256;
+const FIELD_OVERHEAD_BYTES: usize = 32;
 
 /// A running native door.
 #[derive(Debug)]
@@ -104,14 +123,21 @@ impl NativeDoor {
                 (Core { inbox, connections: Arc::clone(&connections) }, (received, connections))
             })
             .unzip();
+        let seats = Seats::default();
         shared.set_cores(cores.iter().map(|core| Arc::clone(&core.connections)).collect());
         let mut accepting = Some(Accepting { listener, admin_listener, cores });
         let mut threads = Vec::new();
         for (index, (inbox, connections)) in inboxes.into_iter().enumerate() {
-            let seat =
-                Seat { phase: phase_seen.clone(), tls: tls.clone(), connections, inbox, accepting: accepting.take() };
+            let post = Post {
+                phase: phase_seen.clone(),
+                tls: tls.clone(),
+                connections,
+                inbox,
+                accepting: accepting.take(),
+                seats: seats.clone(),
+            };
             let shared = Arc::clone(&shared);
-            let run = move || run_core(shared, |worker| seat.serve(worker));
+            let run = move || run_core(shared, |worker| post.serve(worker));
             threads.push(std::thread::Builder::new().name(format!("fastgate-{index}")).spawn(run)?);
         }
         Ok(Self { shared, phase, threads: Mutex::new(threads), listen, admin })
@@ -135,19 +161,6 @@ impl NativeDoor {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
-    // Lets a restarted gateway bind while old connections linger; it does not let two listen at once.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket
-        .bind(&address.into())
-        .and_then(|()| socket.listen(4096))
-        .map_err(|error| io::Error::new(error.kind(), format!("can't listen on {address}: {error}")))?;
-    Ok(socket.into())
-}
-
 /// A connection on its way to its core. It counts as open already, so that a stop waits for it.
 type Handed = (std::net::TcpStream, ConnectionCount);
 
@@ -158,21 +171,23 @@ struct Accepting {
 }
 
 /// What one thread needs.
-struct Seat {
+struct Post {
     phase: watch::Receiver<Phase>,
     tls: Option<TlsAcceptor>,
     connections: Arc<AtomicUsize>,
     inbox: mpsc::UnboundedReceiver<Handed>,
     accepting: Option<Accepting>,
+    seats: Seats,
 }
 
-impl Seat {
+impl Post {
     async fn serve(mut self, worker: Rc<Worker>) {
         let core = Rc::new(ServingCore {
             worker,
             phase: self.phase.clone(),
             tls: self.tls.take(),
             connections: Arc::clone(&self.connections),
+            seats: self.seats.clone(),
         });
         if let Some(accepting) = self.accepting.take() {
             accepting.spawn(&core);
@@ -200,7 +215,13 @@ impl Accepting {
         }
         let own = Rc::clone(core);
         let cores = self.cores;
+        let turned_away = Rc::default();
         tokio::task::spawn_local(accept(self.listener, core.phase.clone(), Phase::Draining, move |stream| {
+            let limit = own.worker.shared.snapshot.load().tables.bounds.connections;
+            if own.worker.shared.connections() >= limit {
+                own.shed(stream, limit, &turned_away);
+                return;
+            }
             let count = ConnectionCount::new(&own.worker.shared);
             let fewest = cores.iter().min_by_key(|core| core.connections.load(Ordering::Relaxed));
             match fewest {
@@ -222,43 +243,13 @@ impl Accepting {
     }
 }
 
-/// Accepts until the phase is reached, then takes what the kernel has completed already: closing the listener would
-/// reset it.
-async fn accept(
-    listener: std::net::TcpListener,
-    mut phase: watch::Receiver<Phase>,
-    until: Phase,
-    mut hand_over: impl FnMut(TcpStream),
-) {
-    let Ok(listener) = TcpListener::from_std(listener) else { return };
-    loop {
-        tokio::select! {
-            biased;
-            _ = phase.wait_for(|phase| *phase >= until) => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => hand_over(stream),
-                // Out of descriptors, most likely: give connections time to close instead of spinning.
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    }
-    // Straight from the kernel: the runtime would only know of those that came before its last look.
-    let Ok(listener) = listener.into_std() else { return };
-    while let Ok((stream, _)) = listener.accept() {
-        if stream.set_nonblocking(true).is_ok()
-            && let Ok(stream) = TcpStream::from_std(stream)
-        {
-            hand_over(stream);
-        }
-    }
-}
-
 /// What the connections of one core share.
 struct ServingCore {
     worker: Rc<Worker>,
     phase: watch::Receiver<Phase>,
     tls: Option<TlsAcceptor>,
     connections: Arc<AtomicUsize>,
+    seats: Seats,
 }
 
 /// One connection less when it goes.
@@ -285,51 +276,83 @@ impl ServingCore {
         });
     }
 
-    async fn serve(&self, stream: TcpStream) {
+    /// Answers a connection beyond the bound, without reading from it.
+    fn shed(&self, stream: TcpStream, limit: usize, turned_away: &Rc<()>) {
+        let failure = Failure::new(Cause::Overloaded, format!("the gateway has {limit} connections already"));
+        if self.tls.is_none() {
+            turn_away(stream, entry::refused(&self.worker, &failure), turned_away);
+        }
+    }
+
+    async fn serve(self: &Rc<Self>, stream: TcpStream) {
         // Small frames must not wait for the peer's acknowledgement (Nagle).
         if stream.set_nodelay(true).is_err() {
             return;
         }
         let Ok(address) = stream.peer_addr() else { return };
         let peer = Peer { is_loopback: address.ip().to_canonical().is_loopback() };
+        let bounds = self.worker.shared.snapshot.load().tables.bounds;
+        let opening_for = Duration::from_millis(bounds.clients.head_ms);
         let Some(tls) = &self.tls else {
-            match self.opening(speaks_http2(&stream)).await {
-                Some(true) => self.serve_http2(stream, peer).await,
-                Some(false) => self.serve_http1(Gather(stream), peer).await,
+            match self.opening(opening_for, speaks_http2(&stream)).await {
+                Some(true) => self.serve_http2(stream, peer, &bounds).await,
+                Some(false) => self.serve_http1(Gather(stream), peer, &bounds).await,
                 None => {}
             }
             return;
         };
-        let Some(stream) = self.opening(tls.accept(stream)).await else { return };
+        let Some(stream) = self.opening(opening_for, tls.accept(stream)).await else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            self.serve_http2(stream, peer).await;
+            self.serve_http2(stream, peer, &bounds).await;
         } else {
-            self.serve_http1(stream, peer).await;
+            self.serve_http1(stream, peer, &bounds).await;
         }
     }
 
     /// Waits for how a client begins. `None` for one that fails to, or has not when idle connections are closed.
-    async fn opening<T>(&self, beginning: impl Future<Output = io::Result<T>>) -> Option<T> {
+    async fn opening<T>(&self, time: Duration, beginning: impl Future<Output = io::Result<T>>) -> Option<T> {
         let mut phase = self.phase.clone();
         tokio::select! {
             biased;
-            begun = tokio::time::timeout(OPENING_TIMEOUT, beginning) => begun.ok()?.ok(),
+            begun = tokio::time::timeout(time, beginning) => begun.ok()?.ok(),
             _ = phase.wait_for(|phase| *phase >= Phase::ClosingIdle) => None,
         }
     }
 
-    async fn serve_http1(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: Peer) {
-        let service = service_fn(|request: Request<Incoming>| async move {
-            let mut response = entry::answer(&self.worker, request.map(RequestBody::Incoming), peer).await;
-            if self.worker.shared.is_draining() {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    /// One request, within the bounds of the configuration it arrives under.
+    async fn answer(&self, request: Request<Incoming>, peer: Peer, watch: &Rc<Watch>) -> Response<Held> {
+        let busy = watch.begin(!http_body::Body::is_end_stream(request.body()));
+        let bounds = self.worker.shared.snapshot.load().tables.bounds;
+        let is_http1 = request.version() < Version::HTTP_2;
+        let seat =
+            if entry::is_health(request.uri().path()) { Ok(None) } else { self.seats.take(bounds.in_flight).map(Some) };
+        let (mut response, seat): (Response<ResponseBody>, _) = match seat {
+            Ok(seat) => {
+                let unread = Arc::clone(&watch.unread);
+                let request = request.map(|body| RequestBody::Arriving(Arriving::new(body, bounds.clients, unread)));
+                (entry::answer(&self.worker, request, peer).await, seat)
             }
-            Ok::<_, Infallible>(response)
+            Err(failure) => (entry::refused(&self.worker, &failure), None),
+        };
+        // What is left of a request would have to be read before the next one.
+        if is_http1 && (watch.unread.load(Ordering::Relaxed) || self.worker.shared.is_draining()) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.map(|body| Held::new(body, busy, seat))
+    }
+
+    async fn serve_http1(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: Peer, bounds: &Bounds) {
+        let watch = Watch::new(bounds.clients, true);
+        let service = service_fn(|request: Request<Incoming>| {
+            let watch = &watch;
+            async move { Ok::<_, Infallible>(self.answer(request, peer, watch).await) }
         });
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
+            // `Watched` times heads too.
+            .header_read_timeout(None)
+            .max_header_size(bounds.request_headers_bytes + bounds.request_target_bytes + HEAD_REST_BYTES)
             .half_close(false)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Watched::new(stream, Rc::clone(&watch))), service);
         let mut connection = pin!(connection);
         let mut phase = self.phase.clone();
         tokio::select! {
@@ -341,17 +364,32 @@ impl ServingCore {
         let _ = connection.await;
     }
 
-    async fn serve_http2(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: Peer) {
-        let worker = Rc::clone(&self.worker);
+    async fn serve_http2(
+        self: &Rc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        peer: Peer,
+        bounds: &Bounds,
+    ) {
+        let watch = Watch::new(bounds.clients, false);
+        let core = Rc::clone(self);
+        let seen = Rc::clone(&watch);
         let service = service_fn(move |request: Request<Incoming>| {
-            let worker = Rc::clone(&worker);
-            async move { Ok::<_, Infallible>(entry::answer(&worker, request.map(RequestBody::Incoming), peer).await) }
+            let (core, watch) = (Rc::clone(&core), Rc::clone(&seen));
+            async move { Ok::<_, Infallible>(core.answer(request, peer, &watch).await) }
         });
-        let connection = http2::Builder::new(LocalExecutor)
+        let header_list_bytes = bounds.request_headers_bytes
+            + bounds.request_target_bytes
+            + HEAD_REST_BYTES
+            + FIELD_OVERHEAD_BYTES * bounds.request_header_fields;
+        let connection = http2::Builder::new(BoundedExecutor(Duration::from_millis(bounds.clients.exchange_ms)))
             .timer(TokioTimer::new())
-            .max_concurrent_streams(256)
+            .max_concurrent_streams(HTTP2_STREAMS)
+            .max_pending_accept_reset_streams(HTTP2_RESETS)
+            .max_local_error_reset_streams(HTTP2_LOCAL_RESETS)
+            .max_header_list_size(u32::try_from(header_list_bytes).unwrap_or(u32::MAX))
+            .max_send_buf_size(HTTP2_SEND_BYTES)
             .keep_alive_interval(Duration::from_secs(30))
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Watched::new(stream, watch)), service);
         let mut connection = pin!(connection);
         let mut phase = self.phase.clone();
         tokio::select! {

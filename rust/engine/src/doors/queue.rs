@@ -10,18 +10,19 @@ use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::failure::Failure;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use super::mailbox::{Chunks, Event, Mailbox, Place, State};
+use super::seats::{Seat, Seats};
 use crate::body::{RequestBody, ResponseBody};
 use crate::entry;
 use crate::gateway::Shared;
@@ -45,8 +46,6 @@ const BATCH: usize = 64;
 pub struct Options {
     /// Engine threads; at least 1.
     pub threads: usize,
-    /// Exchanges waiting or running; further ones are answered 503.
-    pub exchanges_max: usize,
 }
 
 /// A running queue door.
@@ -59,8 +58,7 @@ pub struct QueueDoor {
     next: AtomicU64,
     /// Submitted and not yet handed over.
     waiting: Mutex<Vec<Job>>,
-    open: Arc<AtomicUsize>,
-    exchanges_max: usize,
+    seats: Seats,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -78,7 +76,7 @@ struct Job {
     id: u64,
     request: Result<Request<RequestBody>, Failure>,
     peer: Peer,
-    open: OpenCount,
+    seat: Option<Seat>,
 }
 
 impl QueueDoor {
@@ -103,8 +101,7 @@ impl QueueDoor {
             cores,
             next: AtomicU64::new(0),
             waiting: Mutex::default(),
-            open: Arc::default(),
-            exchanges_max: options.exchanges_max,
+            seats: Seats::default(),
             threads: Mutex::new(threads),
         })
     }
@@ -113,17 +110,19 @@ impl QueueDoor {
     /// not be read is answered with its failure. `None` once the door is closed.
     pub fn submit(&self, request: Result<Request<RequestBody>, Failure>, peer: Peer) -> Option<u64> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let open = OpenCount::new(&self.open);
-        let request = if self.open.load(Ordering::Relaxed) > self.exchanges_max {
-            let message = format!("the gateway carries {} exchanges already", self.exchanges_max);
-            Err(Failure::new(Cause::Overloaded, message))
-        } else {
-            request
+        let (request, seat) = match request {
+            Ok(request) if !entry::is_health(request.uri().path()) => {
+                match self.seats.take(self.shared.snapshot.load().tables.bounds.in_flight) {
+                    Ok(seat) => (Ok(request), Some(seat)),
+                    Err(failure) => (Err(failure), None),
+                }
+            }
+            other => (other, None),
         };
         if self.cores.iter().any(mpsc::UnboundedSender::is_closed) {
             return None;
         }
-        self.waiting.lock().push(Job { id, request, peer, open });
+        self.waiting.lock().push(Job { id, request, peer, seat });
         Some(id)
     }
 
@@ -189,10 +188,10 @@ pub fn read_request<'a>(
     path: &[u8],
     query: &[u8],
     headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-    body: Bytes,
+    body: RequestBody,
 ) -> Result<Request<RequestBody>, Failure> {
     let invalid = |what: &str| Failure::invalid_request(format!("the request's {what} is not valid HTTP"), None);
-    let mut request = Request::new(RequestBody::Whole(body));
+    let mut request = Request::new(body);
     *request.method_mut() = Method::from_bytes(method.as_bytes()).map_err(|_| invalid("method"))?;
     let mut target = Vec::with_capacity(path.len() + query.len() + 1);
     target.extend_from_slice(path);
@@ -269,7 +268,7 @@ impl Core {
     fn begin(self: &Rc<Self>, job: Job) {
         let id = job.id;
         let window = Rc::new(Window::default());
-        let delivery = Delivery { id, core: Rc::clone(self), place: Place::default(), is_over: false, _open: job.open };
+        let delivery = Delivery { id, core: Rc::clone(self), place: Place::default(), is_over: false, _seat: job.seat };
         let carried = carry(Rc::clone(&self.worker), job.request, job.peer, delivery, Rc::clone(&window));
         let task = tokio::task::spawn_local(carried).abort_handle();
         self.running.borrow_mut().insert(id, Running { task, window });
@@ -336,7 +335,7 @@ struct Delivery {
     core: Rc<Core>,
     place: Place,
     is_over: bool,
-    _open: OpenCount,
+    _seat: Option<Seat>,
 }
 
 impl Delivery {
@@ -387,29 +386,12 @@ impl Window {
     }
 }
 
-/// One exchange waiting or running.
-#[derive(Debug)]
-struct OpenCount(Arc<AtomicUsize>);
-
-impl OpenCount {
-    fn new(open: &Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(open))
-    }
-}
-
-impl Drop for OpenCount {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(path: &[u8], headers: &[(&[u8], &[u8])]) -> Result<Request<RequestBody>, Failure> {
-        read_request("POST", path, b"a=1", headers.iter().copied(), Bytes::new())
+        read_request("POST", path, b"a=1", headers.iter().copied(), RequestBody::TooLarge)
     }
 
     #[test]
@@ -423,6 +405,6 @@ mod tests {
     fn refuses_what_is_not_http() {
         assert!(read(b"/a b", &[]).is_err() && read(b"", &[]).is_err() && read(b"http://x/", &[]).is_err());
         assert!(read(b"/", &[(b"a b", b"")]).is_err() && read(b"/", &[(b"a", b"x\r\ny: z")]).is_err());
-        assert!(read_request("PO ST", b"/", b"", std::iter::empty(), Bytes::new()).is_err());
+        assert!(read_request("PO ST", b"/", b"", std::iter::empty(), RequestBody::TooLarge).is_err());
     }
 }

@@ -20,6 +20,9 @@ use super::counts::OpenConnection;
 use crate::local::LocalExecutor;
 use crate::upload::UpstreamBody;
 
+/// Largest head of an answer.
+const HEAD_LIMIT_BYTES: u32 = 64 * 1024;
+
 /// What a connection runs over.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
@@ -62,14 +65,15 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     pub(crate) async fn http1(stream: Box<dyn Stream>, open: OpenConnection) -> Result<Self, String> {
-        let handshake = http1::Builder::new().handshake(TokioIo::new(stream)).await;
+        let handshake =
+            http1::Builder::new().max_header_size(HEAD_LIMIT_BYTES as usize).handshake(TokioIo::new(stream)).await;
         let (sender, driver) = handshake.map_err(|error| error.to_string())?;
         Ok(Self::Http1(Box::new(Http1 { sender, driver, is_closed: false, _open: open })))
     }
 
     pub(crate) async fn http2(stream: Box<dyn Stream>, open: OpenConnection) -> Result<Self, String> {
         let mut builder = http2::Builder::new(LocalExecutor);
-        builder.timer(TokioTimer::new()).adaptive_window(true);
+        builder.timer(TokioTimer::new()).adaptive_window(true).max_header_list_size(HEAD_LIMIT_BYTES);
         let (sender, driver) =
             builder.handshake(TokioIo::new(stream)).await.map_err(|error: hyper::Error| error.to_string())?;
         tokio::task::spawn_local(async move {

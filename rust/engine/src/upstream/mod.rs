@@ -8,6 +8,7 @@ mod connection;
 mod counts;
 mod origin;
 mod pool;
+mod reason;
 mod tls;
 mod tunnel;
 

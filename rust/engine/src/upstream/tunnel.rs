@@ -7,6 +7,8 @@ use std::io;
 use http::{HeaderValue, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::reason;
+
 /// Largest answer of a proxy.
 const HEAD_LIMIT_BYTES: usize = 8 * 1024;
 const HEADERS_LIMIT: usize = 64;
@@ -27,7 +29,7 @@ pub(crate) async fn open(
         request.extend_from_slice(b"\r\n");
     }
     request.extend_from_slice(b"\r\n");
-    let broken = |error: io::Error| format!("proxy: {error}");
+    let broken = |error: io::Error| format!("proxy: {}", reason::of_transport(&error));
     stream.write_all(&request).await.map_err(broken)?;
     let mut head = Vec::with_capacity(512);
     while head.len() < HEAD_LIMIT_BYTES {
