@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, final
 
+__profile__: Literal["dev", "release"]
+"""How the extension was built."""
 __version__: str
 
 def read_toml(text: str) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]:
@@ -131,6 +133,15 @@ class Engine:
 
     def stop(self, grace_s: float) -> bool:
         """Finish what is in flight within `grace_s` seconds; True if everything did. Releases the GIL."""
+
+    def set_jwks(self, issuer: str, document: bytes) -> int:
+        """Replace the keys that an issuer's tokens are checked with; how many of the document can be used.
+
+        ValueError, with what is wrong, on a document without any; the old keys stay.
+        """
+
+    def unknown_token_keys(self) -> int:
+        """Tokens refused since the start because their issuer's key is not known: look for new keys."""
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start."""

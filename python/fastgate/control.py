@@ -11,13 +11,16 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fastgate import _core
 from fastgate.config import Config, compile_tables, load
 from fastgate.config.addresses import is_loopback
 from fastgate.errors import ConfigError, FastgateError, StartError
 from fastgate.state_lock import StateLock
+
+if TYPE_CHECKING:
+    from fastgate.jwks.following import Following
 
 POLL_S = 0.25
 
@@ -39,6 +42,8 @@ class Engine(Protocol):
     ) -> tuple[str, str | None]: ...
     def stop(self, grace_s: float) -> bool: ...
     def take_notices(self) -> list[tuple[bool, str]]: ...
+    def set_jwks(self, issuer: str, document: bytes) -> int: ...
+    def unknown_token_keys(self) -> int: ...
 
 
 class Mock(Protocol):
@@ -95,6 +100,8 @@ class ControlPlane:
         except BaseException:
             self._release()
             raise
+        self._following: Following | None = None
+        self._follow_keys()
 
     def serve(self) -> tuple[str, str | None]:
         """Open the native door; the bound addresses of gateway and admin.
@@ -152,6 +159,7 @@ class ControlPlane:
             logger.error("configuration rejected, the old one stays in force:\n%s", error)
             return False
         self.config = config
+        self._follow_keys()
         logger.info("configuration reloaded")
         if waiting := self._needs_restart(config):
             logger.warning("needs a restart to take effect: %s", ", ".join(waiting))
@@ -172,6 +180,8 @@ class ControlPlane:
                 return True
             self._closed = True
         grace = self.config.settings.server.shutdown_grace / 1000 if grace_s is None else grace_s
+        if self._following:
+            self._following.stop()
         try:
             return self.engine.stop(grace)
         finally:
@@ -183,12 +193,24 @@ class ControlPlane:
             self._mock = self._make_mock() if self._make_mock else _core.MockProvider(record=False)
         return compile_tables(config, mock_address=self._mock.address if self._mock else None)
 
+    def _follow_keys(self) -> None:
+        """Keep the keys of the configured token issuers current; the first call waits a moment for them."""
+        if not self._following and not self.config.settings.auth.jwt:
+            return
+        # HTTP and TLS cost memory that a gateway without issuers does not need.
+        from fastgate.jwks.following import FIRST_WAIT_S, Following
+        from fastgate.jwks.source import sources
+
+        is_first = self._following is None
+        self._following = self._following or Following(self.engine)
+        self._following.follow(sources(self.config), wait_s=FIRST_WAIT_S if is_first else 0)
+
     def _check_exposure(self, config: Config) -> None:
         """What `load` checks against the file's `listen` holds for the listener that runs as well."""
         if is_loopback(self._active_server.listen):
             return
         file = str(self._file) if self._file else None
-        if not config.settings.keys:
+        if config.settings.is_keyless:
             raise ConfigError(
                 f"the last key can't go while the gateway listens on {self._active_server.listen}",
                 path="keys",

@@ -8,9 +8,42 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from fastgate.errors import StartError, StateInUse
+
+LOCK_FILE = "control.lock"
+
+
+def check_free(directory: str) -> None:
+    """See whether a gateway could start on a state directory; nothing is written, nothing kept.
+
+    A gateway that starts within the same microseconds would take this for another gateway.
+
+    Raises:
+        StateInUse: A gateway holds it.
+    """
+    try:
+        file = (Path(directory) / LOCK_FILE).open(encoding="utf-8")
+    except OSError:
+        # Never used so far, or not readable: nobody's who could be named.
+        return
+    with file:
+        _take(file, fcntl.LOCK_SH, directory)
+
+
+def _take(file: TextIO, kind: int, directory: str) -> None:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        holder = file.read(32).strip()
+        process = f" (process {holder})" if holder.isdigit() else ""
+        raise StateInUse(
+            f"state directory {directory} is in use by another gateway{process}; "
+            "stop it, or give this one its own server.state_dir",
+            process=int(holder) if holder.isdigit() else None,
+        ) from None
 
 
 class StateLock:
@@ -22,24 +55,17 @@ class StateLock:
     """
 
     def __init__(self, directory: str) -> None:
-        path = Path(directory) / "control.lock"
+        path = Path(directory) / LOCK_FILE
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+", encoding="utf-8")
         except OSError as error:
             raise StartError(f"state directory {directory} can't be used: {error.strerror}") from None
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.seek(0)
-            holder = self._file.read(32).strip()
+            _take(self._file, fcntl.LOCK_EX, directory)
+        except StateInUse:
             self._file.close()
-            process = f" (process {holder})" if holder.isdigit() else ""
-            raise StateInUse(
-                f"state directory {directory} is in use by another gateway{process}; "
-                "stop it, or give this one its own server.state_dir",
-                process=int(holder) if holder.isdigit() else None,
-            ) from None
+            raise
         self._file.truncate(0)
         self._file.write(f"{os.getpid()}\n")
         self._file.flush()

@@ -193,6 +193,15 @@ class ScriptedEngine:
     def stop(self, grace_s: float) -> bool:
         return grace_s == 30
 
+    def set_jwks(self, issuer: str, document: bytes) -> int:
+        return 1
+
+    def unknown_token_keys(self) -> int:
+        return 0
+
+    def take_notices(self) -> list[tuple[bool, str]]:
+        return []
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_serving(number: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from tests.blackbox.waiting import until
 
 from fastgate.control import ControlPlane
 from fastgate.errors import ConfigError, StartError, StateInUse
@@ -27,6 +28,14 @@ class FakeEngine:
         self.served: dict[str, object] = {}
         self.stopped: list[float] = []
         self.notices: list[tuple[bool, str]] = []
+        self.jwks: dict[str, bytes] = {}
+
+    def set_jwks(self, issuer: str, document: bytes) -> int:
+        self.jwks[issuer] = document
+        return 1
+
+    def unknown_token_keys(self) -> int:
+        return 0
 
     def reload(self, tables: bytes) -> None:
         if self.refuse:
@@ -194,6 +203,24 @@ def test_the_last_key_stays_while_the_listener_is_exposed(
         assert len(gateway.engine.tables["keys"]) == 1
     assert "beyond loopback" in caplog.text
     assert "last key" in caplog.text
+
+
+def test_tokens_of_an_issuer_are_keys_too(
+    make_gateway: MakeGateway, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "keys.json").write_text('{"keys": []}')
+    jwt = '[auth.jwt]\nissuer = "i"\naudiences = ["a"]\njwks = "keys.json"\ndefault_tenant = "default"\n'
+    exposed = '[server]\nlisten = "0.0.0.0:8080"\n'
+    gateway = make_gateway(exposed + jwt)
+    assert gateway.engine.jwks == {"i": b'{"keys": []}'}, "known before the first request"
+    gateway.write(exposed)
+    assert gateway.control.reload() is False
+    assert len(gateway.engine.tables["jwt_issuers"]) == 1
+    gateway.write(exposed + KEY)
+    assert gateway.control.reload() is True
+    gateway.write(exposed + KEY + jwt.replace('"i"', '"j"'))
+    assert gateway.control.reload() is True
+    until(lambda: "j" in gateway.engine.jwks, "the new issuer's keys")
 
 
 def test_on_loopback_the_last_key_may_go(make_gateway: MakeGateway) -> None:

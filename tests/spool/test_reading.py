@@ -94,6 +94,11 @@ def test_an_engine_adopts_and_compresses_what_a_dead_one_left(
     assert (next(spool.iterdir()).stat().st_mode & 0o777) == 0o600
 
 
+def is_alarmed(engine: Engine) -> bool:
+    status = engine.spool_status()
+    return status is not None and status["is_alarmed"]
+
+
 def test_the_settings_in_force_decide_about_alarms(
     tmp_path: Path, make_engine: Callable[[str], Engine]
 ) -> None:
@@ -104,7 +109,7 @@ def test_the_settings_in_force_decide_about_alarms(
     assert (status["records"], status["write_failures"], status["is_alarmed"]) == (0, 0, False)
     tables = compile_tables(load_text('[spool]\nfree_space_floor = "1TiB"\n', {"OPENAI_API_KEY": "k"}))
     engine.reload(tables.replace(b"1099511627776", b"9" * 18))
-    until(lambda: (engine.spool_status() or {}).get("is_alarmed"), "the floor is above what is free")
+    until(lambda: is_alarmed(engine), "the floor is above what is free")
     ((is_warning, text),) = engine.take_notices()
     assert is_warning
     assert "spool.free_space_floor" in text

@@ -111,6 +111,10 @@ def test_a_renamed_file_is_opened_anew(serve: Serve, tmp_path: Path) -> None:
     assert len(lines(old)) == 1
 
 
+def wait_for_line(log: Path) -> None:
+    until(lambda: len(lines(log)) == 1, f"a line in {log.name}")
+
+
 def test_a_reload_moves_begins_and_ends_the_log(serve: Serve, tmp_path: Path, provider: MockProvider) -> None:
     base = f'[providers.upstream]\nbase_url = "http://{provider.address}/v1"\n'
     gateway = serve()
@@ -118,7 +122,7 @@ def test_a_reload_moves_begins_and_ends_the_log(serve: Serve, tmp_path: Path, pr
     for name in ("one", "two"):
         gateway.reload(base + logging_to(tmp_path / name))
         gateway.chat()
-        until(lambda log=tmp_path / name: len(lines(log)) == 1, f"a line in {name}")
+        wait_for_line(tmp_path / name)
     gateway.reload(base)
     gateway.chat()
     with pytest.raises(ValueError, match=r"access_log\.path: can't write"):

@@ -15,6 +15,7 @@ COMMANDS = {
     "init": "write a commented fastgate.toml",
     "keys": "make and verify virtual keys",
     "spool": "read and check the records of exchanges",
+    "doctor": "look for what would keep a gateway from doing well here",
     "mock": "run a scriptable mock provider",
     "prices": "show what a model costs",
 }

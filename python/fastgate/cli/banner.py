@@ -8,7 +8,7 @@ def banner(config: Config, address: str, admin: str | None) -> str:
     scheme = "https" if config.settings.server.tls else "http"
     url = f"{scheme}://{_reachable(address)}/v1"
     model = next((name for name, route in config.routes.items() if route.listed), None)
-    key = "$FASTGATE_KEY" if config.settings.keys else "any"
+    key = "$FASTGATE_KEY" if not config.settings.is_keyless else "any"
     lines = [f"fastgate listens on {scheme}://{address}" + (f", admin on http://{admin}" if admin else "")]
     if config.mock:
         model = "mock"
@@ -28,7 +28,7 @@ def banner(config: Config, address: str, admin: str | None) -> str:
         "",
         "  curl:",
         f"    curl {url}/chat/completions -H 'Content-Type: application/json'"
-        + (f' -H "Authorization: Bearer {key}"' if config.settings.keys else "")
+        + (f' -H "Authorization: Bearer {key}"' if not config.settings.is_keyless else "")
         + " \\",
         f'''      -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}\'''',
         "",

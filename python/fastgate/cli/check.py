@@ -33,5 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"  providers    {providers}")
     names = ", ".join(sorted(name for name, route in config.routes.items() if route.listed))
     print(f"  model names  {names or 'whatever the providers serve'}")
-    print(f"  keys         {len(settings.keys) or 'none: loopback only'}")
+    print(
+        f"  keys         {len(settings.keys) or ('none: loopback only' if settings.is_keyless else 'none')}"
+    )
+    if issuers := ", ".join(issuer.issuer for issuer in settings.auth.jwt):
+        print(f"  tokens of    {issuers}")
     return 0

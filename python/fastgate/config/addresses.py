@@ -43,3 +43,9 @@ def points_at(url: str, address: str) -> bool:
     return target[1].lower() == host.lower() or (
         same_machine and (host in _ANY or _LOOPBACK.fullmatch(host) is not None)
     )
+
+
+def is_trustworthy(url: str) -> bool:
+    """Whether nobody on the way can change what a URL answers: TLS, or this very machine."""
+    parts = split_url(url)
+    return parts is not None and (parts[0] == "https" or is_loopback(f"{parts[1]}:{parts[2]}"))

@@ -10,7 +10,7 @@ import msgspec
 
 from fastgate.config.loading import MOCK, Config
 from fastgate.config.references import DEFAULT_TENANT
-from fastgate.config.settings import Provider, Server, Settings, Spool, Timeouts
+from fastgate.config.settings import Jwt, Provider, Server, Settings, Spool, Timeouts
 from fastgate.config.units import Duration
 
 _TOTAL_DEFAULT = Duration.parse("10m")
@@ -72,6 +72,7 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
             }
             for key in settings.keys
         ],
+        "jwt_issuers": [_issuer(issuer, tenants) for issuer in settings.auth.jwt],
         "access": _access(settings.server),
         "bounds": _bounds(settings.server),
         "spool": _spool(settings.spool),
@@ -135,6 +136,24 @@ def _deployment(
             "gap_ms": timeout.gap,
             "total_ms": total,
         },
+    }
+
+
+def _issuer(issuer: Jwt, tenants: list[str]) -> dict[str, Any]:
+    # `default` exists without being configured, so no claim may name it unless `tenants` does.
+    values = issuer.tenants or {name: name for name in tenants if name != DEFAULT_TENANT}
+    return {
+        "issuer": issuer.issuer,
+        "audiences": issuer.audiences,
+        "algorithms": issuer.algorithms,
+        "leeway_s": issuer.leeway // 1000,
+        "required": issuer.required,
+        "tenant_claim": issuer.claims.tenant,
+        "tenants": {value: tenants.index(name) for value, name in values.items()},
+        "default_tenant": None if issuer.default_tenant is None else tenants.index(issuer.default_tenant),
+        "user_claim": issuer.claims.user,
+        "feature_claim": issuer.claims.feature,
+        "models_claim": issuer.claims.models,
     }
 
 

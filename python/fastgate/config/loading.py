@@ -93,12 +93,16 @@ def _check(
 
 
 def _check_files(settings: Settings, file: FilePath | None, findings: Findings) -> None:
-    """Note certificates that can't be read, while their line is still known."""
+    """Note files that can't be read, while their line is still known."""
     named: list[tuple[Path, str | None]] = [
         (("providers", name, "ca_file"), provider.ca_file) for name, provider in settings.providers.items()
     ]
     if tls := settings.server.tls:
         named += [(("server", "tls", "certificate"), tls.certificate), (("server", "tls", "key"), tls.key)]
+    for index, issuer in enumerate(settings.auth.jwt):
+        named.append((("auth", "jwt", index, "ca_file"), issuer.ca_file))
+        if issuer.jwks is not None and "://" not in issuer.jwks:
+            named.append((("auth", "jwt", index, "jwks"), issuer.jwks))
     for path, name in named:
         if name is not None and not os.access(resolve(name, file), os.R_OK):
             findings.add(path, "can't be read", f"looked for {resolve(name, file)}")

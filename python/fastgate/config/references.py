@@ -7,13 +7,15 @@ once.
 
 import re
 
-from fastgate.config.addresses import is_loopback, points_at, split_address, split_url
+from fastgate.config.addresses import is_loopback, is_trustworthy, points_at, split_address, split_url
 from fastgate.config.findings import Findings, Path, did_you_mean
-from fastgate.config.settings import Provider, Settings
+from fastgate.config.settings import Jwt, Provider, Settings
 from fastgate.config.vendors import vendors
 
 DEFAULT_TENANT = "default"
 KEYS_HINT = "add a key: fastgate keys create"
+LEEWAY_MAX_MS = 300_000
+REFRESH_MAX_MS = 86_400_000
 
 _ID = re.compile(r"[!#-&(-~]{1,128}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -35,6 +37,8 @@ def check(settings: Settings, findings: Findings) -> None:
     _check_uses(settings, findings)
     _check_identities(settings, findings)
     _check_prices(settings, findings)
+    for index, issuer in enumerate(settings.auth.jwt):
+        _check_issuer(("auth", "jwt", index), issuer, settings, findings)
 
 
 def _check_ids(settings: Settings, findings: Findings) -> None:
@@ -59,8 +63,10 @@ def _check_server(settings: Settings, findings: Findings) -> None:
     server = settings.server
     if split_address(server.listen) is None:
         findings.add(("server", "listen"), 'must be host:port, as "127.0.0.1:8080" or "[::1]:8080"')
-    elif not settings.keys and not is_loopback(server.listen):
-        findings.add(("server", "listen"), "listening beyond loopback needs [[keys]]", KEYS_HINT)
+    elif settings.is_keyless and not is_loopback(server.listen):
+        findings.add(
+            ("server", "listen"), "listening beyond loopback needs [[keys]] or [auth.jwt]", KEYS_HINT
+        )
     if server.admin != "off":
         if split_address(server.admin) is None:
             findings.add(("server", "admin"), 'must be host:port, as "127.0.0.1:8081", or "off"')
@@ -173,3 +179,26 @@ def _check_prices(settings: Settings, findings: Findings) -> None:
     names = settings.deployments.keys() | {deployment.model for deployment in settings.deployments.values()}
     for name in settings.prices.keys() - names:
         findings.add(("prices", name), "no such deployment or model", did_you_mean(name, names))
+def _check_issuer(path: Path, issuer: Jwt, settings: Settings, findings: Findings) -> None:
+    index = path[-1]
+    assert isinstance(index, int)
+    if any(other.issuer == issuer.issuer for other in settings.auth.jwt[:index]):
+        findings.add((*path, "issuer"), "the same issuer twice")
+    if issuer.jwks is None and not is_trustworthy(issuer.issuer):
+        findings.add((*path, "jwks"), "is required", "the issuer is no https:// URL that could be asked")
+    elif issuer.jwks is not None and "://" in issuer.jwks and not is_trustworthy(issuer.jwks):
+        findings.add((*path, "jwks"), "must be an https:// URL, a plain one on loopback, or a file")
+    if issuer.leeway % 1000 or issuer.leeway > LEEWAY_MAX_MS:
+        findings.add((*path, "leeway"), "must be between 1s and 5m, in whole seconds")
+    if not 1000 <= issuer.refresh <= REFRESH_MAX_MS:
+        findings.add((*path, "refresh"), "must be between 1s and 1d")
+    if issuer.claims.tenant is None and issuer.default_tenant is None:
+        findings.add(path, "says nothing about who pays", "set claims.tenant, default_tenant, or both")
+    known = {DEFAULT_TENANT, *settings.tenants}
+    named = [((*path, "tenants", value), tenant) for value, tenant in issuer.tenants.items()]
+    if issuer.default_tenant is not None:
+        named.append(((*path, "default_tenant"), issuer.default_tenant))
+    for at, tenant in named:
+        if tenant not in known:
+            hint = did_you_mean(tenant, settings.tenants) or "add it to [tenants]"
+            findings.add(at, "no such tenant", hint)

@@ -23,13 +23,14 @@ def json_schema() -> dict[str, Any]:
         if shorthand is not None:
             plain = definition["properties"][shorthand]
             definitions[name] = {"anyOf": [plain, definition], "description": definition["description"]}
-    # One API key stands for a list of one.
-    keys = definitions["Provider"]["properties"]["api_key"]
-    definitions["Provider"]["properties"]["api_key"] = {
-        "description": keys.pop("description"),
-        "default": keys.pop("default"),
-        "anyOf": [keys["items"], keys],
-    }
+    # One API key, one issuer stands for a list of one.
+    for table, name in (("Provider", "api_key"), ("Auth", "jwt")):
+        several = definitions[table]["properties"][name]
+        definitions[table]["properties"][name] = {
+            "description": several.pop("description"),
+            "default": several.pop("default"),
+            "anyOf": [several["items"], several],
+        }
     root = definitions.pop("Settings")
     return {"$schema": _DIALECT, **root, "title": "fastgate", "$defs": definitions}
 

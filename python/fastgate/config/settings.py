@@ -17,10 +17,13 @@ Weight = Annotated[int, Meta(ge=1, le=1_000_000)]
 Threads = Annotated[int, Meta(ge=1, le=1024)]
 Label = Annotated[str, Meta(max_length=128)]
 Names = Annotated[list[str], Meta(min_length=1)]
+Claim = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shorthand: ClassVar[str | None] = None
+    # Where a list of these is asked for, one table will do.
+    stands_alone: ClassVar[bool] = False
 
 
 # Factories, because msgspec can't write a default of these types into the JSON Schema.
@@ -379,6 +382,84 @@ class AccessLog(_Table, frozen=True, kw_only=True):
     ] = _size("4MB")
 
 
+class JwtClaims(_Table, frozen=True, kw_only=True):
+    """Names of the claims that say whom a token stands for. A claim named here has to be in the token."""
+
+    tenant: Annotated[
+        Claim | None,
+        Meta(description="Who pays; values as in `tenants`. Needed unless `default_tenant` is set."),
+    ] = None
+    user: Annotated[Claim, Meta(description="Who asked.")] = "sub"
+    feature: Annotated[Claim | None, Meta(description="Product surface; wins over the header.")] = None
+    models: Annotated[
+        Claim | None,
+        Meta(
+            description="Model names the client may ask for, a list or one text with blanks; all if absent."
+        ),
+    ] = None
+
+
+class Jwt(_Table, frozen=True, kw_only=True):
+    """An issuer of JSON Web Tokens that clients may present in place of a key. One table, or several as
+    `[[auth.jwt]]`."""
+
+    stands_alone: ClassVar[bool] = True
+    issuer: Annotated[
+        str, Meta(min_length=1, max_length=512, description="The claim `iss`, to the character.")
+    ]
+    audiences: Annotated[Names, Meta(description="One of them has to be in the claim `aud`.")]
+    jwks: Annotated[
+        str | None,
+        Meta(
+            description="Where the issuer's public keys are: an https:// URL, a plain one on loopback, "
+            "or a file. If absent: asked for at `<issuer>/.well-known/openid-configuration`."
+        ),
+    ] = None
+    ca_file: Annotated[
+        str | None, Meta(description="PEM bundle trusted for fetching keys in place of the system's.")
+    ] = None
+    algorithms: Annotated[
+        list[Literal["RS256", "PS256", "ES256", "EdDSA"]],
+        Meta(min_length=1, description="Signatures that are accepted. `none` and HMACs never are."),
+    ] = field(default_factory=lambda: ["RS256", "PS256", "ES256", "EdDSA"])
+    leeway: Annotated[
+        Duration, Meta(description="How far the issuer's clock may be off, in whole seconds up to `5m`.")
+    ] = _duration("30s")
+    refresh: Annotated[
+        Duration,
+        Meta(
+            description="How often the keys are fetched again, so how long a withdrawn one still counts; "
+            "`1s` to `1d`."
+        ),
+    ] = _duration("5m")
+    claims: Annotated[JwtClaims, Meta(description="Names of the claims that are read.")] = field(
+        default_factory=JwtClaims
+    )
+    tenants: Annotated[
+        dict[str, str],
+        Meta(
+            description="Tenant by value of the claim. If empty: the value is the id of a `[tenants]` entry."
+        ),
+    ] = field(default_factory=dict)
+    default_tenant: Annotated[
+        str | None,
+        Meta(
+            description="Tenant of tokens without the claim, `default` included; if absent they are refused."
+        ),
+    ] = None
+    required: Annotated[
+        list[str], Meta(description="Further claims that have to be there. `exp` always has to.")
+    ] = field(default_factory=list)
+
+
+class Auth(_Table, frozen=True, kw_only=True):
+    """What clients may show beside a key."""
+
+    jwt: Annotated[list[Jwt], Meta(description="Issuers of JSON Web Tokens (OIDC).")] = field(
+        default_factory=list
+    )
+
+
 class Settings(_Table, frozen=True, kw_only=True):
     """A whole configuration."""
 
@@ -415,7 +496,8 @@ class Settings(_Table, frozen=True, kw_only=True):
         default_factory=AccessLog
     )
     keys: Annotated[
-        list[Key], Meta(description="Virtual keys. Without any, every local client is tenant `default`.")
+        list[Key],
+        Meta(description="Virtual keys. Without any, and `auth`, every local client is tenant `default`."),
     ] = field(default_factory=list)
     prices: Annotated[
         dict[str, Price],
@@ -424,6 +506,14 @@ class Settings(_Table, frozen=True, kw_only=True):
     billing: Annotated[Billing, Meta(description="How exchanges are billed.")] = field(
         default_factory=Billing
     )
+    auth: Annotated[Auth, Meta(description="What clients may show beside a key.")] = field(
+        default_factory=Auth
+    )
+
+    @property
+    def is_keyless(self) -> bool:
+        """Whether no client is asked for a key or a token."""
+        return not self.keys and not self.auth.jwt
 
 
 def default_of(field: msgspec.structs.FieldInfo) -> Any:

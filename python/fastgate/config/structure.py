@@ -84,7 +84,8 @@ def _value(kind: Any, value: Any, path: Path, findings: Findings) -> Any:
 def _list(kind: Any, value: Any, path: Path, findings: Findings) -> Any:
     bare, _ = _without_annotations(kind)
     if not isinstance(value, list):
-        if getattr(bare, "shorthand", None) is None:
+        alone = isinstance(value, dict) and getattr(bare, "stands_alone", False)
+        if getattr(bare, "shorthand", None) is None and not alone:
             findings.add(path, "must be a list")
             return _FAILED
         element = _value(kind, value, path, findings)

@@ -1,21 +1,26 @@
 //! What a request costs inside the core: `cargo bench -p fastgate-core`.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fastgate_core::dialects::openai_chat::{StreamReader, read_request};
 use fastgate_core::dialects::splice::{Splice, splice};
 use fastgate_core::json::Object;
+use fastgate_core::jwt::{KeySet, KeySets, VerifiedTokens};
 use fastgate_core::keys::KeyRing;
 use fastgate_core::prices::{Catalogue, price, price_in};
 use fastgate_core::routing::pick;
 use fastgate_core::spool::{Step, frame, read};
 use fastgate_core::sse::{Splitter, event_data};
-use fastgate_core::tables::{Key, Member};
+use fastgate_core::tables::{JwtIssuer, Key, Member};
 use fastgate_core::telemetry::access_line::AccessLine;
 use fastgate_core::telemetry::recorder::{Exchange, LabelSets, Metrics, Recorder};
 use fastgate_core::telemetry::series::{Cost, TokenCount};
 use fastgate_core::usage::Usage;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use sha2::{Digest, Sha256};
 
 fn body(prompt_bytes: usize) -> Vec<u8> {
@@ -178,5 +183,37 @@ fn telemetry(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, requests, streams, decisions, records, costs, telemetry);
+/// A token that was verified before, and one that was not.
+#[expect(clippy::expect_used, reason = "a bench without its inputs is none")]
+fn tokens(criterion: &mut Criterion) {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("any 32 bytes are a seed");
+    let x = URL_SAFE_NO_PAD.encode(pair.public_key());
+    let jwks = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k","x":"{x}"}}]}}"#);
+    let keys = Arc::new(KeySet::read(jwks.as_bytes()).expect("one key"));
+    let key_sets = KeySets::default().with("https://id.example.com", &keys, |_| true);
+    let issuers: [JwtIssuer; 1] = [serde_json::from_str(
+        r#"{"issuer":"https://id.example.com","audiences":["gateway"],"algorithms":["EdDSA"],"leeway_s":30,
+            "required":[],"tenant_claim":"org","tenants":{"acme":0},"default_tenant":null,"user_claim":"sub",
+            "feature_claim":null,"models_claim":null}"#,
+    )
+    .expect("an issuer")];
+    let claims = format!(
+        r#"{{"iss":"https://id.example.com","aud":"gateway","sub":"u","org":"acme","exp":1000,"more":"{}"}}"#,
+        "x".repeat(400)
+    );
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let signed = format!("{}.{}", encode(r#"{"alg":"EdDSA","kid":"k"}"#), encode(&claims));
+    let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(pair.sign(signed.as_bytes())));
+    let mut seen = VerifiedTokens::default();
+    let mut group = criterion.benchmark_group(format!("token/{}B", token.len()));
+    group.bench_function("seen", |bencher| {
+        bencher.iter(|| seen.authenticate(black_box(token.as_bytes()), &issuers, &key_sets, 0));
+    });
+    group.bench_function("new", |bencher| {
+        bencher.iter(|| VerifiedTokens::default().authenticate(black_box(token.as_bytes()), &issuers, &key_sets, 0));
+    });
+    group.finish();
+}
+
+criterion_group!(kernels, requests, streams, decisions, tokens, records, costs, telemetry);
 criterion_main!(kernels);

@@ -59,7 +59,7 @@ fn parse_hex(text: &str) -> Option<KeyDigest> {
 
 /// A digest is already uniform: its first eight bytes are the hash.
 #[derive(Debug, Default)]
-struct DigestHasher(u64);
+pub(crate) struct DigestHasher(u64);
 
 impl Hasher for DigestHasher {
     fn finish(&self) -> u64 {

@@ -7,6 +7,7 @@ pub mod config_text;
 pub mod dialects;
 pub mod failure;
 pub mod json;
+pub mod jwt;
 pub mod keys;
 pub mod multipart;
 pub mod prices;

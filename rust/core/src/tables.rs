@@ -26,8 +26,10 @@ pub struct Tables {
     pub files_deployment: Option<usize>,
     /// Who pays; `keys[].tenant` points here. Index 0 is the tenant of a gateway without keys.
     pub tenants: Vec<Tenant>,
-    /// Virtual keys. Empty means that no key is asked for.
+    /// Virtual keys. Empty means, where there are no `jwt_issuers` either, that no key is asked for.
     pub keys: Vec<Key>,
+    /// Who else may vouch for a client: issuers of JSON Web Tokens.
+    pub jwt_issuers: Vec<JwtIssuer>,
     /// Who may speak to the gateway at all.
     pub access: Access,
     /// Upper bounds of what one request may occupy.
@@ -190,6 +192,48 @@ impl Key {
     }
 }
 
+/// An issuer whose tokens are accepted, and how their claims are read. Its keys come from `Engine.set_jwks`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtIssuer {
+    /// The claim `iss`, to the byte.
+    pub issuer: String,
+    /// One of them has to be in the claim `aud`.
+    pub audiences: Vec<String>,
+    /// What a token may be signed with.
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// How far the issuer's clock may be off; added to `exp`, taken from `nbf`.
+    pub leeway_s: i64,
+    /// Claims that have to be there, beside `exp`.
+    pub required: Vec<String>,
+    /// The claim that says who pays.
+    pub tenant_claim: Option<String>,
+    /// Its values, as indices into `tenants`.
+    pub tenants: HashMap<String, usize>,
+    /// Index of who pays for tokens without that claim. `None`: they are refused.
+    pub default_tenant: Option<usize>,
+    /// The claim that says who asked.
+    pub user_claim: String,
+    /// The claim that fixes the feature.
+    pub feature_claim: Option<String>,
+    /// The claim that lists the model names the client may ask for.
+    pub models_claim: Option<String>,
+}
+
+/// Signatures that are accepted: public keys only, so `none` and `HS256` can't be written down.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[expect(missing_docs, reason = "named as in RFC 7518 and RFC 8037")]
+pub enum JwtAlgorithm {
+    #[serde(rename = "RS256")]
+    Rs256,
+    #[serde(rename = "PS256")]
+    Ps256,
+    #[serde(rename = "ES256")]
+    Es256,
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
 /// Who may speak to the gateway at all.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -315,6 +359,12 @@ impl Tables {
         Ok(tables)
     }
 
+    /// Whether no client is asked for a credential.
+    #[must_use]
+    pub fn is_keyless(&self) -> bool {
+        self.keys.is_empty() && self.jwt_issuers.is_empty()
+    }
+
     fn validate(&self) -> Result<(), String> {
         if self.tenants.is_empty() {
             return Err("tenants: at least one is needed".into());
@@ -343,6 +393,14 @@ impl Tables {
             check_index("keys", &key.digest, "tenant", key.tenant, self.tenants.len())?;
             if key.digest.len() != 64 || !key.digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
                 return Err("keys: a digest is 64 lower-case hex digits".into());
+            }
+        }
+        for (index, issuer) in self.jwt_issuers.iter().enumerate() {
+            for tenant in issuer.tenants.values().chain(&issuer.default_tenant) {
+                check_index("jwt_issuers", &issuer.issuer, "tenant", *tenant, self.tenants.len())?;
+            }
+            if self.jwt_issuers[..index].iter().any(|other| other.issuer == issuer.issuer) {
+                return Err(format!("jwt_issuers.{}: the same issuer twice", issuer.issuer));
             }
         }
         Ok(())

@@ -59,7 +59,10 @@ impl<'a> Chooser<'a> {
     {
         let tables = self.tables();
         if !self.caller.may_use(model) {
-            return Err(about_model(Cause::ModelForbidden, format!("this key may not use the model `{model}`")));
+            return Err(about_model(
+                Cause::ModelForbidden,
+                format!("this key or token may not use the model `{model}`"),
+            ));
         }
         let bound = continues.map_or(Ok(Bound::Free), |id| self.bound_by(id))?;
         let lacks_price = Cell::new(false);
@@ -131,8 +134,9 @@ impl<'a> Chooser<'a> {
             let message = "no provider keeps files here: server.files_provider names one";
             return Err(Failure::new(Cause::NoRoute, message));
         };
-        if self.caller.key.is_some_and(|key| key.models.is_some()) {
-            let message = "a key for certain models may not use files and batches, which name models themselves";
+        if self.caller.models().is_some() {
+            let message =
+                "a key or token for certain models may not use files and batches, which name models themselves";
             return Err(Failure::new(Cause::ModelForbidden, message));
         }
         if !self.is_eligible(deployment) {

@@ -68,7 +68,7 @@ impl<'a> Exchange<'a> {
         let caller = guard::admit(self.worker, self.snapshot, &parts.headers, &parts.uri, peer)?;
         let record = &mut self.settlement.record;
         record.tenant = Some(caller.tenant);
-        record.key = caller.key.map(|key| key.id().to_owned());
+        record.key = caller.key().map(|key| key.id().to_owned());
         record.identity = Identity::read(&caller, &parts.headers)?;
         record.books = operation.books;
         record.price_context = if operation.goes == Goes::ToFiles { &[("processing", "batch")] } else { &[] };

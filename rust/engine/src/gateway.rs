@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use fastgate_core::jwt::{KeySet, KeySets};
 use fastgate_core::tables::Tables;
 use parking_lot::{Condvar, Mutex};
 
@@ -21,6 +22,10 @@ use crate::telemetry::Telemetry;
 pub struct Shared {
     /// The configuration in force.
     pub snapshot: ArcSwap<Snapshot>,
+    /// The keys of token issuers: they change when an issuer says so, not with the configuration.
+    pub(crate) key_sets: ArcSwap<KeySets>,
+    /// Tokens refused because their key is not in the set, or no set is there yet.
+    unknown_token_keys: AtomicU64,
     /// Where the native door listens; its host may be named by clients.
     pub listen: Mutex<Option<SocketAddr>>,
     /// What all cores have counted.
@@ -58,6 +63,8 @@ impl Shared {
         telemetry.configure(&snapshot.tables);
         Ok(Arc::new(Self {
             snapshot: ArcSwap::from_pointee(snapshot),
+            key_sets: ArcSwap::default(),
+            unknown_token_keys: AtomicU64::new(0),
             listen: Mutex::default(),
             telemetry,
             generation: AtomicU64::new(1),
@@ -78,7 +85,7 @@ impl Shared {
     /// What is wrong with the tables; the old ones stay in force.
     pub fn reload(&self, tables: Tables) -> Result<(), String> {
         let beyond_loopback = self.listen.lock().is_some_and(|address| !address.ip().is_loopback());
-        if tables.keys.is_empty() && beyond_loopback {
+        if tables.is_keyless() && beyond_loopback {
             return Err("keys: the last key can't be removed while listening beyond loopback".into());
         }
         Telemetry::check(&tables)?;
@@ -95,6 +102,31 @@ impl Shared {
     /// Configurations put in force since the start.
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Replaces the keys that an issuer's tokens are checked with; how many of them can be used.
+    ///
+    /// # Errors
+    /// What is wrong with the JWKS document; the old keys stay.
+    pub fn set_jwks(&self, issuer: &str, document: &[u8]) -> Result<usize, String> {
+        let keys = KeySet::read(document)?;
+        let count = keys.len();
+        let configured = Arc::clone(&self.snapshot.load().jwt_issuers);
+        let is_configured = |name: &str| configured.iter().any(|known| known.issuer == name);
+        // Only the control plane sets keys, but one thread per issuer does.
+        let keys = Arc::new(keys);
+        self.key_sets.rcu(|sets| sets.with(issuer, &keys, is_configured));
+        Ok(count)
+    }
+
+    /// Notes a token whose key is not known.
+    pub(crate) fn note_unknown_token_key(&self) {
+        self.unknown_token_keys.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tokens refused because their key is not known: a reason to look for new keys.
+    pub fn unknown_token_keys(&self) -> u64 {
+        self.unknown_token_keys.load(Ordering::Relaxed)
     }
 
     /// A new core's counts.

@@ -1,6 +1,6 @@
 //! Whose request it is, beside the tenant: user, feature, session and free tags.
 //!
-//! What a key fixes wins; then the gateway's own headers, then their aliases at other gateways, then the body.
+//! What a key or token fixes wins; then the gateway's own headers, then their aliases at other gateways, then the body.
 
 use fastgate_core::failure::Failure;
 use http::{HeaderMap, HeaderName};
@@ -46,17 +46,17 @@ impl Identity {
     /// # Errors
     /// A header whose name is too long or not visible ASCII, or too many tags.
     pub(crate) fn read(caller: &Caller<'_>, headers: &HeaderMap) -> Result<Self, Failure> {
-        let fixed =
-            |field: fn(&fastgate_core::tables::Key) -> &Option<String>| caller.key.and_then(|key| field(key).clone());
-        let user = fixed(|key| &key.user).map_or_else(|| name_in(headers, &USER), |user| Ok(Some(user)))?;
-        let feature = fixed(|key| &key.feature).map_or_else(|| name_in(headers, &FEATURE), |name| Ok(Some(name)))?;
+        let named = |fixed: Option<&str>, names| {
+            fixed.map_or_else(|| name_in(headers, names), |fixed| Ok(Some(fixed.to_owned())))
+        };
+        let (user, feature) = (named(caller.user(), &USER)?, named(caller.feature(), &FEATURE)?);
         Ok(Self { user, feature, session: name_in(headers, &SESSION)?, tags: tags_in(headers)? })
     }
 
     /// Fills in the user where only the body names one, or the key stands for it.
     pub(crate) fn complete(&mut self, caller: &Caller<'_>, body_user: Option<String>) {
         let named = body_user.filter(|user| (1..=NAME_LIMIT_BYTES).contains(&user.len()));
-        self.user = self.user.take().or(named).or_else(|| Some(format!("key:{}", caller.key?.id())));
+        self.user = self.user.take().or(named).or_else(|| Some(format!("key:{}", caller.key()?.id())));
     }
 }
 
@@ -97,6 +97,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::guard::Credential;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
@@ -107,7 +108,7 @@ mod tests {
         let digest = "0123456789ab".repeat(6)[..64].to_owned();
         let mut key = Key { digest, tenant: 0, user: None, feature: None, models: None, expires_unix_s: None };
         let user = |key: &Key, pairs: &[(&'static str, &'static str)], body: Option<&str>| {
-            let caller = Caller { key: Some(key), tenant: 0 };
+            let caller = Caller { credential: Credential::Key(key), tenant: 0 };
             let mut identity = Identity::read(&caller, &headers(pairs)).expect("valid");
             identity.complete(&caller, body.map(str::to_owned));
             identity.user
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn reads_tags_and_refuses_what_is_unbounded() {
-        let caller = Caller { key: None, tenant: 0 };
+        let caller = Caller { credential: Credential::None, tenant: 0 };
         let read = |pairs: &[(&'static str, &'static str)]| Identity::read(&caller, &headers(pairs));
         let identity = read(&[("x-fastgate-tags", "team=search, experiment = b")]).expect("valid");
         let expected = [("team", "search"), ("experiment", "b")].map(|(name, value)| (name.into(), value.into()));

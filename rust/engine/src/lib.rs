@@ -7,6 +7,7 @@ mod answer;
 mod arriving;
 pub mod body;
 mod choice;
+mod client_tokens;
 pub mod doors;
 pub mod entry;
 mod exchange;

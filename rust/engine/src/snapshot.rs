@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fastgate_core::keys::KeyRing;
-use fastgate_core::tables::{Credential, Deployment, Provider, Tables};
+use fastgate_core::tables::{Credential, Deployment, JwtIssuer, Provider, Tables};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use memchr::memmem;
 
@@ -44,9 +44,11 @@ pub struct Snapshot {
     pub tables: Tables,
     /// Virtual keys by digest.
     pub keys: KeyRing,
+    /// Issuers whose tokens are accepted.
+    pub jwt_issuers: Arc<[JwtIssuer]>,
     /// One per provider, in the tables' order.
     pub(crate) targets: Vec<Target>,
-    /// All that is made is made for one tenant, because no key belongs to another.
+    /// All that is made is made for one tenant, because no key or token belongs to another.
     pub(crate) has_one_tenant: bool,
     /// What `x-fastgate-deployment` says, one per deployment.
     pub(crate) deployment_names: Vec<HeaderValue>,
@@ -145,17 +147,23 @@ impl Snapshot {
                     .map_err(|_| format!("deployments.{}: not a name a header may carry", deployment.id))
             })
             .collect::<Result<_, _>>()?;
-        let has_one_tenant = tables.keys.windows(2).all(|pair| pair[0].tenant == pair[1].tenant);
+        let has_one_tenant = has_one_tenant(&tables);
         let keys = KeyRing::new(std::mem::take(&mut tables.keys));
+        let jwt_issuers = std::mem::take(&mut tables.jwt_issuers).into();
         let prepared_unix_s =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let rates = RateBook::prepare(&tables);
-        Ok(Self { tables, keys, targets, has_one_tenant, deployment_names, rates, prepared_unix_s })
+        Ok(Self { tables, keys, jwt_issuers, targets, has_one_tenant, deployment_names, rates, prepared_unix_s })
     }
 
     /// The provider of the deployment with this index.
     pub(crate) fn provider(&self, deployment: usize) -> &Provider {
         &self.tables.providers[self.tables.deployments[deployment].provider]
+    }
+
+    /// Whether no client is asked for a credential.
+    pub(crate) fn is_keyless(&self) -> bool {
+        self.keys.is_empty() && self.jwt_issuers.is_empty()
     }
 
     pub(crate) fn target(&self, deployment: &Deployment) -> &Target {
@@ -253,4 +261,11 @@ fn replace_all(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     }
     replaced.extend_from_slice(&text[start..]);
     replaced
+}
+
+fn has_one_tenant(tables: &Tables) -> bool {
+    let of_tokens =
+        tables.jwt_issuers.iter().flat_map(|issuer| issuer.tenants.values().copied().chain(issuer.default_tenant));
+    let mut tenants = tables.keys.iter().map(|key| key.tenant).chain(of_tokens);
+    tenants.next().is_none_or(|first| tenants.all(|other| other == first))
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::client_tokens::ClientTokens;
 use crate::gateway::Shared;
 use crate::record::Record;
 use crate::settlement::Counts;
@@ -27,6 +28,7 @@ pub struct Worker {
     spool: RefCell<Option<SpoolWriter>>,
     /// Where a record is written before it goes out; kept, so that none allocates.
     written: RefCell<Vec<u8>>,
+    pub(crate) client_tokens: RefCell<ClientTokens>,
     random: Cell<u64>,
     request_salt: u64,
     requests: Cell<u32>,
@@ -46,6 +48,7 @@ impl Worker {
             pool: RefCell::default(),
             spool: RefCell::new(spool),
             written: RefCell::default(),
+            client_tokens: RefCell::default(),
             random: Cell::new(seeds.hash_one(1)),
             request_salt: seeds.hash_one(2),
             requests: Cell::new(0),

@@ -93,6 +93,14 @@ impl Engine {
         Ok(Some(status))
     }
 
+    fn set_jwks(&self, py: Python<'_>, issuer: &str, document: &[u8]) -> PyResult<usize> {
+        py.detach(|| self.shared.set_jwks(issuer, document)).map_err(PyValueError::new_err)
+    }
+
+    fn unknown_token_keys(&self) -> u64 {
+        self.shared.unknown_token_keys()
+    }
+
     fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (started, settled) = self.shared.totals();
         let statistics = PyDict::new(py);

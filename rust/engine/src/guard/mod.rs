@@ -1,14 +1,17 @@
-//! Who may speak to the gateway, how, and as whom: head, host, origin, peer, key.
+//! Who may speak to the gateway, how, and as whom: head, host, origin, peer, key or token.
 
 mod cors;
 mod head;
 mod host;
 mod origin;
 
+use std::rc::Rc;
+
 pub(crate) use cors::Cors;
 pub(crate) use head::check_head;
 
 use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::jwt::{Identity, Refusal};
 use fastgate_core::keys;
 use fastgate_core::tables::Key;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
@@ -40,19 +43,64 @@ const KEY_HEADERS: [HeaderName; 3] = [
 ];
 
 /// Who a request belongs to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Caller<'snapshot> {
-    /// The key presented; `None` on a gateway without keys.
-    pub(crate) key: Option<&'snapshot Key>,
+    /// What the client showed.
+    pub(crate) credential: Credential<'snapshot>,
     /// Index into the tables' tenants.
     pub(crate) tenant: usize,
 }
 
+/// What vouches for a client.
+#[derive(Clone, Debug)]
+pub(crate) enum Credential<'snapshot> {
+    /// A gateway without keys asks for none.
+    None,
+    /// A virtual key.
+    Key(&'snapshot Key),
+    /// A token of a configured issuer.
+    Token(Rc<Identity>),
+}
+
 impl Caller<'_> {
-    /// Whether the key may ask for this model name.
+    /// Whether the client may ask for this model name.
     pub(crate) fn may_use(&self, model: &str) -> bool {
-        let allowed = self.key.and_then(|key| key.models.as_ref());
-        allowed.is_none_or(|models| models.iter().any(|name| name == model))
+        self.models().is_none_or(|models| models.iter().any(|name| name == model))
+    }
+
+    /// The only model names that the client may ask for.
+    pub(crate) fn models(&self) -> Option<&[String]> {
+        match &self.credential {
+            Credential::None => None,
+            Credential::Key(key) => key.models.as_deref(),
+            Credential::Token(identity) => identity.models.as_deref(),
+        }
+    }
+
+    /// The virtual key it showed.
+    pub(crate) fn key(&self) -> Option<&Key> {
+        match self.credential {
+            Credential::Key(key) => Some(key),
+            Credential::None | Credential::Token(_) => None,
+        }
+    }
+
+    /// The user that the credential fixes.
+    pub(crate) fn user(&self) -> Option<&str> {
+        match &self.credential {
+            Credential::None => None,
+            Credential::Key(key) => key.user.as_deref(),
+            Credential::Token(identity) => Some(&identity.user),
+        }
+    }
+
+    /// The feature that the credential fixes.
+    pub(crate) fn feature(&self) -> Option<&str> {
+        match &self.credential {
+            Credential::None => None,
+            Credential::Key(key) => key.feature.as_deref(),
+            Credential::Token(identity) => identity.feature.as_deref(),
+        }
     }
 }
 
@@ -67,26 +115,50 @@ pub(crate) fn admit<'a>(
     uri: &Uri,
     peer: Peer,
 ) -> Result<Caller<'a>, Failure> {
-    let is_keyless = snapshot.keys.is_empty();
+    let is_keyless = snapshot.is_keyless();
     if is_keyless && (!peer.is_loopback || FORWARDING.iter().any(|name| headers.contains_key(name))) {
-        let message = "without [[keys]] only clients on this machine are served, and none through a proxy";
+        let message =
+            "without [[keys]] and [auth.jwt] only clients on this machine are served, and none through a proxy";
         return Err(Failure::new(Cause::LoopbackOnly, message));
     }
     host::check(worker, snapshot, headers, uri, is_keyless)?;
     if is_keyless {
         origin::check(&snapshot.tables.access.allowed_origins, headers)?;
-        return Ok(Caller { key: None, tenant: 0 });
+        return Ok(Caller { credential: Credential::None, tenant: 0 });
     }
-    let key = presented_key(headers)
+    let presented = presented_key(headers)
         .ok_or_else(|| Failure::new(Cause::InvalidKey, "no API key: send it as Authorization: Bearer or x-api-key"))?;
     let now_unix_s = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    if let Some(identity) = token_identity(worker, snapshot, presented, now_unix_s)? {
+        return Ok(Caller { tenant: identity.tenant, credential: Credential::Token(identity) });
+    }
     let key = snapshot
         .keys
-        .find(key, now_unix_s)
+        .find(presented, now_unix_s)
         .ok_or_else(|| Failure::new(Cause::InvalidKey, "this API key is unknown, revoked or expired"))?;
-    Ok(Caller { key: Some(key), tenant: key.tenant })
+    Ok(Caller { credential: Credential::Key(key), tenant: key.tenant })
+}
+
+/// The identity of a token; `None` if the credential is none, or of nobody that is configured.
+fn token_identity(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    presented: &[u8],
+    now_unix_s: i64,
+) -> Result<Option<Rc<Identity>>, Failure> {
+    if snapshot.jwt_issuers.is_empty() {
+        return Ok(None);
+    }
+    let key_sets = worker.shared.key_sets.load();
+    let mut tokens = worker.client_tokens.borrow_mut();
+    tokens.authenticate(presented, &snapshot.jwt_issuers, &key_sets, now_unix_s).map_err(|refusal| {
+        if matches!(refusal, Refusal::UnknownKey | Refusal::NoKeys) {
+            worker.shared.note_unknown_token_key();
+        }
+        Failure::new(Cause::InvalidKey, refusal.message())
+    })
 }
 
 fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
