@@ -107,6 +107,34 @@ def rates(model: str, *, provider: str | None = None, base_url: str | None = Non
     model's own vendor. Without, `provider` must be a vendor.
     """
 
+def count_tokens(
+    text: str | bytes, *, model: str | None = None, encoding: str | None = None, special: bool = False
+) -> int:
+    """Exact tokens of a text, as tiktoken counts them. Releases the GIL above 512 bytes.
+
+    The first count of an encoding builds its vocabulary: 10 ms and 2 (cl100k) to 4 MB (o200k), kept.
+
+    Args:
+        text: Bytes that are not UTF-8 count as U+FFFD.
+        model: An OpenAI model's name; or
+        encoding: `"o200k_base"` or `"cl100k_base"`, `_base` optional.
+        special: Count `<|endoftext|>` and the like as one token each, not as text.
+
+    Raises:
+        TypeError: Not exactly one of `model` and `encoding`.
+        ValueError: No such encoding, none known for the model, or `text` has lone surrogates.
+    """
+
+def count_chat_tokens(body: str | bytes, *, model: str | None = None, encoding: str | None = None) -> int:
+    """Prompt tokens of a chat completions request: its JSON body, messages and tools.
+
+    Text is exact; what the format, tools and pictures add follows OpenAI's published rules of thumb. The
+    body's own `model` is not read. Arguments and errors as for `count_tokens`.
+
+    Raises:
+        ValueError: The body is not a JSON object with an array of messages.
+    """
+
 class Engine:
     """The data path. Threads start with `serve`."""
 

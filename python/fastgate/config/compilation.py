@@ -10,7 +10,16 @@ import msgspec
 
 from fastgate.config.loading import MOCK, Config
 from fastgate.config.references import DEFAULT_TENANT
-from fastgate.config.settings import Jwt, Provider, Server, Settings, Spool, Timeouts
+from fastgate.config.settings import (
+    ENCODINGS,
+    Deployment,
+    Jwt,
+    Provider,
+    Server,
+    Settings,
+    Spool,
+    Timeouts,
+)
 from fastgate.config.units import Duration
 
 _TOTAL_DEFAULT = Duration.parse("10m")
@@ -26,7 +35,9 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
     settings = config.settings
     providers = {name: index for index, name in enumerate(settings.providers)}
     deployments = [
-        _deployment(name, providers[item.provider], item.model, item.region, item.timeout)
+        _deployment(
+            name, providers[item.provider], item.model, item.region, item.timeout, _tokenizer(item, config)
+        )
         for name, item in settings.deployments.items()
     ]
     indices = {deployment["id"]: index for index, deployment in enumerate(deployments)}
@@ -35,7 +46,7 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
         open_providers.append(
             {"deployment": len(deployments), "prefixes": list(opened.prefixes), "any": opened.any}
         )
-        deployments.append(_deployment(opened.provider, providers[opened.provider], None, None, Timeouts()))
+        deployments.append(_deployment(opened.provider, providers[opened.provider], None, None, Timeouts(), None))
     files_deployment = _files_deployment(settings, providers, deployments)
     tenants = [DEFAULT_TENANT, *(name for name in settings.tenants if name != DEFAULT_TENANT)]
     return {
@@ -94,7 +105,7 @@ def _files_deployment(
     for index, deployment in enumerate(deployments):
         if deployment["provider"] == providers[name] and deployment["model"] is None:
             return index
-    deployments.append(_deployment(name, providers[name], None, None, Timeouts()))
+    deployments.append(_deployment(name, providers[name], None, None, Timeouts(), None))
     return len(deployments) - 1
 
 
@@ -122,7 +133,12 @@ def _provider(name: str, provider: Provider, config: Config, mock_address: str |
 
 
 def _deployment(
-    name: str, provider: int, model: str | None, region: str | None, timeout: Timeouts
+    name: str,
+    provider: int,
+    model: str | None,
+    region: str | None,
+    timeout: Timeouts,
+    tokenizer: dict[str, str] | None,
 ) -> dict[str, Any]:
     total = timeout.total or max(_TOTAL_DEFAULT, timeout.first_content)
     return {
@@ -136,6 +152,7 @@ def _deployment(
             "gap_ms": timeout.gap,
             "total_ms": total,
         },
+        "tokenizer": tokenizer,
     }
 
 
@@ -155,6 +172,13 @@ def _issuer(issuer: Jwt, tenants: list[str]) -> dict[str, Any]:
         "feature_claim": issuer.claims.feature,
         "models_claim": issuer.claims.models,
     }
+
+
+def _tokenizer(deployment: Deployment, config: Config) -> dict[str, str] | None:
+    if deployment.tokenizer is None:
+        return None
+    encoding = ENCODINGS.get(deployment.tokenizer)
+    return {"encoding": encoding} if encoding else {"file": config.resolve(deployment.tokenizer)}
 
 
 def _access(server: Server) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from fastgate.config.findings import Document, Findings, Path
 from fastgate.config.names import OpenProvider, Route, check_allowed, open_providers, routes
 from fastgate.config.read import fill_in, read_file, read_text
 from fastgate.config.references import check
-from fastgate.config.settings import Settings
+from fastgate.config.settings import ENCODINGS, Settings
 from fastgate.config.structure import build
 from fastgate.config.vendors import from_environment, settings_of, vendors
 
@@ -96,6 +96,11 @@ def _check_files(settings: Settings, file: FilePath | None, findings: Findings) 
     """Note files that can't be read, while their line is still known."""
     named: list[tuple[Path, str | None]] = [
         (("providers", name, "ca_file"), provider.ca_file) for name, provider in settings.providers.items()
+    ]
+    named += [
+        (("deployments", name, "tokenizer"), deployment.tokenizer)
+        for name, deployment in settings.deployments.items()
+        if deployment.tokenizer not in ENCODINGS
     ]
     if tls := settings.server.tls:
         named += [(("server", "tls", "certificate"), tls.certificate), (("server", "tls", "key"), tls.key)]

@@ -20,6 +20,15 @@ Names = Annotated[list[str], Meta(min_length=1)]
 Claim = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
+# A deployment's `tokenizer` by these names is shipped; any other is a file.
+ENCODINGS = {
+    "o200k": "o200k_base",
+    "o200k_base": "o200k_base",
+    "cl100k": "cl100k_base",
+    "cl100k_base": "cl100k_base",
+}
+
+
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shorthand: ClassVar[str | None] = None
     # Where a list of these is asked for, one table will do.
@@ -242,6 +251,13 @@ class Deployment(_Table, frozen=True, kw_only=True):
     timeout: Annotated[
         Timeouts, Meta(description="One duration, or a table of `connect`, `first_content`, `gap`, `total`.")
     ] = field(default_factory=Timeouts)
+    tokenizer: Annotated[
+        str | None,
+        Meta(
+            description='What counts its tokens exactly: `"o200k"`, `"cl100k"`, or the path of a '
+            "`tokenizer.json`. If absent they are estimated, and no vocabulary is held in memory."
+        ),
+    ] = None
 
 
 class Group(_Table, frozen=True, kw_only=True):

@@ -19,6 +19,8 @@ use fastgate_core::tables::{JwtIssuer, Key, Member};
 use fastgate_core::telemetry::access_line::AccessLine;
 use fastgate_core::telemetry::recorder::{Exchange, LabelSets, Metrics, Recorder};
 use fastgate_core::telemetry::series::{Cost, TokenCount};
+use fastgate_core::tokens::chat::Parts;
+use fastgate_core::tokens::{Encoding, Vocabulary};
 use fastgate_core::usage::Usage;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use sha2::{Digest, Sha256};
@@ -185,7 +187,7 @@ fn telemetry(criterion: &mut Criterion) {
 
 /// A token that was verified before, and one that was not.
 #[expect(clippy::expect_used, reason = "a bench without its inputs is none")]
-fn tokens(criterion: &mut Criterion) {
+fn client_tokens(criterion: &mut Criterion) {
     let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("any 32 bytes are a seed");
     let x = URL_SAFE_NO_PAD.encode(pair.public_key());
     let jwks = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k","x":"{x}"}}]}}"#);
@@ -215,5 +217,33 @@ fn tokens(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, requests, streams, decisions, tokens, records, costs, telemetry);
+fn tokens(criterion: &mut Criterion) {
+    let english = include_str!("../data/README.md").repeat(40);
+    let code = include_str!("kernels.rs").repeat(20);
+    let chinese = "\u{65b0}\u{805e}\u{3092}\u{6bce}\u{671d}\u{8aad}\u{307f}\u{307e}\u{3059}\u{3002}".repeat(4_000);
+    let letters = "a".repeat(100_000);
+    let mut group = criterion.benchmark_group("tokens");
+    for encoding in Encoding::ALL {
+        let name = encoding.name();
+        group.bench_function(format!("{name}/build"), |bencher| bencher.iter(|| Vocabulary::build(encoding)));
+        let vocabulary = Vocabulary::build(encoding);
+        for (kind, text) in [("english", &english), ("code", &code), ("chinese", &chinese), ("letters", &letters)] {
+            for bytes in [1_000, 100_000] {
+                let text = &text[..(bytes - 3..=bytes).rfind(|end| text.is_char_boundary(*end)).unwrap_or(0)];
+                group.throughput(Throughput::Bytes(text.len() as u64));
+                group.bench_function(format!("{name}/{kind}/{bytes}B"), |bencher| {
+                    bencher.iter(|| vocabulary.count(black_box(text)));
+                });
+            }
+        }
+    }
+    let vocabulary = Vocabulary::build(Encoding::O200kBase);
+    let body = body(900);
+    group.bench_function("chat/1KB", |bencher| {
+        bencher.iter(|| Parts::read(black_box(&body)).map(|parts| parts.tokens(&|text| vocabulary.count(text))));
+    });
+    group.finish();
+}
+
+criterion_group!(kernels, requests, streams, decisions, client_tokens, records, costs, telemetry, tokens);
 criterion_main!(kernels);

@@ -16,4 +16,5 @@ pub mod spool;
 pub mod sse;
 pub mod tables;
 pub mod telemetry;
+pub mod tokens;
 pub mod usage;

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::prices::RateCard;
+use crate::tokens::Encoding;
 
 /// Everything the data path needs to know, immutable once built.
 #[derive(Debug, Deserialize)]
@@ -106,6 +107,18 @@ pub struct Deployment {
     pub region: Option<String>,
     /// How long it may take.
     pub timeouts: Timeouts,
+    /// What counts its tokens exactly. `None`: they are estimated.
+    pub tokenizer: Option<Tokenizer>,
+}
+
+/// Where a deployment's vocabulary comes from.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum Tokenizer {
+    /// It is shipped.
+    Encoding(Encoding),
+    /// A `tokenizer.json` as Hugging Face's `tokenizers` reads it.
+    File(String),
 }
 
 /// How long an attempt may take, in milliseconds.

@@ -30,3 +30,23 @@ pub struct Usage {
     /// Images out.
     pub output_image_tokens: u64,
 }
+
+impl Usage {
+    /// Tokens in, of every class.
+    #[must_use]
+    pub fn input(&self) -> u64 {
+        [
+            self.input_tokens,
+            self.cache_read_tokens,
+            self.cache_write_5m_tokens,
+            self.cache_write_1h_tokens,
+            self.cache_write_other_tokens,
+            self.input_audio_tokens,
+            self.input_image_tokens,
+            self.cache_read_audio_tokens,
+            self.cache_read_image_tokens,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+    }
+}

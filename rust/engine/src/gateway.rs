@@ -16,6 +16,7 @@ use crate::settlement::Counts;
 use crate::snapshot::{Environment, Snapshot};
 use crate::spool::Spool;
 use crate::telemetry::Telemetry;
+use crate::vocabularies::Vocabularies;
 
 /// State shared by all cores: few things, each with its own synchronisation.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Shared {
     pub(crate) key_sets: ArcSwap<KeySets>,
     /// Tokens refused because their key is not in the set, or no set is there yet.
     unknown_token_keys: AtomicU64,
+    /// What counts tokens for the deployments in force.
+    pub vocabularies: Arc<Vocabularies>,
     /// Where the native door listens; its host may be named by clients.
     pub listen: Mutex<Option<SocketAddr>>,
     /// What all cores have counted.
@@ -60,11 +63,14 @@ impl Shared {
                 .map_err(|error| format!("the spool {} can't be used: {error}", directory.display()))
         };
         let spool = state_dir.map(|directory| open(&directory.join("spool"))).transpose()?;
+        let vocabularies = Arc::new(Vocabularies::default());
+        vocabularies.install(vocabularies.prepare(&snapshot.tables)?);
         telemetry.configure(&snapshot.tables);
         Ok(Arc::new(Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             key_sets: ArcSwap::default(),
             unknown_token_keys: AtomicU64::new(0),
+            vocabularies,
             listen: Mutex::default(),
             telemetry,
             generation: AtomicU64::new(1),
@@ -90,6 +96,7 @@ impl Shared {
         }
         Telemetry::check(&tables)?;
         let snapshot = Arc::new(Snapshot::prepare(tables, &self.environment)?);
+        self.vocabularies.install(self.vocabularies.prepare(&snapshot.tables)?);
         self.telemetry.configure(&snapshot.tables);
         if let Some(spool) = &self.spool {
             spool.set_settings(snapshot.tables.spool);

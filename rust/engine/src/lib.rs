@@ -33,4 +33,5 @@ pub mod telemetry;
 mod testing;
 mod upload;
 mod upstream;
+pub mod vocabularies;
 pub mod worker;

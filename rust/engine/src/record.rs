@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::identity::Identity;
 use crate::settlement::Outcome;
 use crate::snapshot::Snapshot;
+use crate::vocabularies::Vocabularies;
 use crate::worker::RequestId;
 
 /// Format of the JSON object; grows when a reader of an older one would misread it.
@@ -183,10 +184,10 @@ impl Record {
     }
 
     /// The exchange is over.
-    pub(crate) fn finish(&mut self, outcome: Outcome) {
+    pub(crate) fn finish(&mut self, outcome: Outcome, vocabularies: &Vocabularies) {
         self.outcome = outcome;
         self.total = self.started.elapsed();
-        self.estimate_usage(outcome);
+        self.complete_usage(vocabularies);
         self.cost = self.price();
     }
 
@@ -204,24 +205,26 @@ impl Record {
             .map_or(Cost::Unknown, |price| Cost::Known(price.total_pusd))
     }
 
-    /// Fills in what the provider should have reported. Four bytes a token: near for prose, high for JSON.
-    fn estimate_usage(&mut self, outcome: Outcome) {
+    /// Learns from what the provider reported, or fills in what it should have.
+    fn complete_usage(&mut self, vocabularies: &Vocabularies) {
         if self.books == Books::Nothing {
             self.usage = None;
         }
-        if self.books != Books::ReportedOrEstimated {
+        let Some(deployment) = self.deployment.filter(|_| self.books == Books::ReportedOrEstimated) else { return };
+        let deployment = self.snapshot.tables.deployments[deployment].id.as_str();
+        if let Some(usage) = &self.usage {
+            vocabularies.observe(deployment, self.request_bytes, usage.input());
             return;
         }
-        let was_sent = self.attempts > 0 && matches!(outcome, Outcome::Answered | Outcome::ClientGone);
-        if self.usage.is_some() || !(was_sent || self.content_bytes > 0) {
-            return;
+        let was_sent = self.attempts > 0 && matches!(self.outcome, Outcome::Answered | Outcome::ClientGone);
+        if was_sent || self.content_bytes > 0 {
+            self.is_estimated = true;
+            self.usage = Some(Usage {
+                input_tokens: vocabularies.estimate_bytes(deployment, self.request_bytes),
+                output_tokens: vocabularies.estimate_bytes(deployment, self.content_bytes),
+                ..Usage::default()
+            });
         }
-        self.is_estimated = true;
-        self.usage = Some(Usage {
-            input_tokens: self.request_bytes.div_ceil(4),
-            output_tokens: self.content_bytes.div_ceil(4),
-            ..Usage::default()
-        });
     }
 
     /// Writes the finished record as one JSON object.

@@ -115,7 +115,7 @@ impl Settlement {
             return;
         }
         self.worker.counts.settled[outcome.index()].fetch_add(1, Ordering::Relaxed);
-        self.record.finish(outcome);
+        self.record.finish(outcome, &self.worker.shared.vocabularies);
         // First what must not be lost: an exchange that anybody is told of is on record.
         self.worker.keep(&self.record);
         self.worker.telemetry.observe(&self.record);

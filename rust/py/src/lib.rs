@@ -6,6 +6,7 @@ mod engine;
 mod mock;
 mod prices;
 mod spool;
+mod tokens;
 
 #[pyo3::pymodule]
 mod _core {
@@ -23,6 +24,8 @@ mod _core {
     use crate::prices::{Price, price, rates};
     #[pymodule_export]
     use crate::spool::{SpoolReader, check_spool};
+    #[pymodule_export]
+    use crate::tokens::{count_chat_tokens, count_tokens};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

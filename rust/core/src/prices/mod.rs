@@ -59,7 +59,7 @@ pub fn price_in(rates: &Rates, usage: &Usage, now_unix_s: i64, context: Context<
         (usage.output_audio_tokens, &[Meter::OutputAudio, Meter::Output]),
         (usage.output_image_tokens, &[Meter::OutputImage, Meter::Output]),
     ];
-    let context_tokens = input.iter().fold(0_u64, |sum, (tokens, _)| sum.saturating_add(*tokens));
+    let context_tokens = usage.input();
     let cost = |classes: &[(u64, &[Meter])]| {
         classes.iter().filter(|(tokens, _)| *tokens > 0).fold(0_u128, |sum, (tokens, meters)| {
             let rate = meters.iter().find_map(|meter| active.rate(*meter)).map_or(0, |rate| rate.over(context_tokens));
