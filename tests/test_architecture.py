@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-import fastgate
+import fastgate.core
 
 ROOT = Path(__file__).parents[1]
 RUST = ROOT / "rust"
 PACKAGE = ROOT / "python" / "fastgate"
 
-PUBLIC_NAMES = {"__version__"}
+PUBLIC_NAMES = {"Gateway", "Response", "__version__"}
+CORE_NAMES = {"IGNORED_FIELDS", "Denied", "Limiter", "Reservation", "SseEvent", "SseReader", "cache_key"}
 
 # What each crate must never depend on, test code included. `_` and `-` are the same to cargo.
 FORBIDDEN_CRATES = {
@@ -186,3 +187,5 @@ def test_public_names() -> None:
     assert set(fastgate.__all__) == PUBLIC_NAMES
     assert exported <= PUBLIC_NAMES, "a name without underscore is a promise"
     assert all(hasattr(fastgate, name) for name in PUBLIC_NAMES)
+    assert set(fastgate.core.__all__) == CORE_NAMES
+    assert {name for name in vars(fastgate.core) if not name.startswith("_")} == CORE_NAMES

@@ -11,10 +11,10 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastgate import _core
-from fastgate.config import Config, compile_tables, load
+from fastgate.config import Config, compile_tables, load, load_values
 from fastgate.config.addresses import is_loopback
 from fastgate.errors import ConfigError, FastgateError, StartError
 from fastgate.state_lock import StateLock
@@ -58,6 +58,8 @@ class Mock(Protocol):
 class ControlPlane:
     """One gateway's configuration, lock, engine and, where nothing is configured, mock provider.
 
+    The configuration is `file`, or `values` as `load_values` takes them.
+
     Raises:
         ConfigError: The configuration is wrong.
         StartError: The state directory is taken or unusable.
@@ -69,11 +71,13 @@ class ControlPlane:
         environment: Mapping[str, str],
         *,
         listen: str | None = None,
+        values: Mapping[str, Any] | None = None,
         make_engine: Callable[[bytes], Engine] | None = None,
         make_mock: Callable[[], Mock] | None = None,
         lock: bool = True,
     ) -> None:
         self._file = file
+        self._values = values
         self._environment = environment
         self._listen = listen
         self._make_mock = make_mock
@@ -82,7 +86,7 @@ class ControlPlane:
         self._closing = threading.Lock()
         self._closed = False
         self._seen = self._settled = signature(file)
-        self.config = load(file, environment, listen=listen)
+        self.config = self._load()
         server = self.config.settings.server
         # What the running listener is bound to; a reload can't change it.
         self._active_server = server
@@ -151,7 +155,7 @@ class ControlPlane:
         """Read the configuration again; whether it is now in force. What is wrong with it is logged."""
         self._settled = self._seen = signature(self._file)
         try:
-            config = load(self._file, self._environment, listen=self._listen)
+            config = self._load()
             self._check_exposure(config)
             tables = self._compile(config)
             self.engine.reload(tables)
@@ -186,6 +190,11 @@ class ControlPlane:
             return self.engine.stop(grace)
         finally:
             self._release()
+
+    def _load(self) -> Config:
+        if self._values is not None:
+            return load_values(self._values, self._environment, listen=self._listen)
+        return load(self._file, self._environment, listen=self._listen)
 
     def _compile(self, config: Config) -> bytes:
         if config.mock and self._mock is None:

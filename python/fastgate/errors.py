@@ -3,8 +3,9 @@
     FastgateError
     ├── ConfigError          one thing wrong with the configuration, at its file and line
     │   └── ConfigErrors     everything found wrong at once
-    └── StartError           the gateway can't start here
-        └── StateInUse       another gateway holds the state directory
+    ├── StartError           the gateway can't start here
+    │   └── StateInUse       another gateway holds the state directory
+    └── AnswerBroken         an answer broke off
 
 `status`, `code` and `retryable` say what a client is told when such an error reaches it. No message holds a
 key, a credential or the value of an environment variable.
@@ -86,3 +87,10 @@ class StateInUse(StartError):
     def __init__(self, message: str, *, process: int | None = None) -> None:
         super().__init__(message)
         self.process = process
+
+
+class AnswerBroken(FastgateError):
+    """An answer broke off: behind a server the client's connection is cut instead of ending well."""
+
+    status = 502
+    code = "stream_cut"

@@ -15,7 +15,7 @@ from tests.asgi.conftest import Run
 from fastgate._core import MockProvider
 from fastgate.asgi import create_app
 from fastgate.asgi.application import target_path
-from fastgate.asgi.door import AnswerBroken
+from fastgate.errors import AnswerBroken
 
 # Far more than the engine lets be on its way, and than it reads whole.
 LARGE_BYTES = 3_000_000

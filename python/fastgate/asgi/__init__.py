@@ -9,8 +9,8 @@ from os import PathLike
 
 from fastgate._core import Engine
 from fastgate.asgi.application import Application
-from fastgate.asgi.doors import Doors
 from fastgate.asgi.rsgi import RsgiApplication
+from fastgate.bridge.doors import Doors
 
 __all__ = ["Application", "RsgiApplication", "app", "create_app", "create_rsgi_app", "rsgi_app"]
 
@@ -29,7 +29,7 @@ def create_rsgi_app(
     config: str | PathLike[str] | None = None, *, engine: Engine | None = None
 ) -> RsgiApplication:
     """The same for RSGI."""
-    return RsgiApplication(Doors(config, engine, text_headers=True))
+    return RsgiApplication(Doors(config, engine, text_headers=True, joins_submissions=True))
 
 
 app = create_app()

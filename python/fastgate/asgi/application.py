@@ -4,11 +4,11 @@ Every answer, refusals included, is the engine's. One that breaks off raises, so
 client's connection.
 """
 
-from fastgate.asgi.door import ENDED, MORE, AnswerBroken, Door, Exchange
-from fastgate.asgi.doors import Doors
-from fastgate.asgi.scheduling import interrupting_nobody
 from fastgate.asgi.types import Message, Receive, Scope, Send
-from fastgate.errors import FastgateError
+from fastgate.bridge.door import ENDED, MORE, Door, Exchange
+from fastgate.bridge.doors import Doors
+from fastgate.bridge.scheduling import interrupting_nobody
+from fastgate.errors import AnswerBroken, FastgateError
 
 UNSUPPORTED_DATA = 1003
 # A Unix socket's client has no address: it is on this machine.

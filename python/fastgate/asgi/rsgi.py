@@ -9,9 +9,10 @@ import asyncio
 import json
 from typing import Protocol
 
-from fastgate.asgi.door import ENDED, MORE, AnswerBroken, Door, Event, Exchange
-from fastgate.asgi.doors import Doors
-from fastgate.asgi.scheduling import interrupt_nobody
+from fastgate.bridge.door import ENDED, MORE, Door, Event, Exchange
+from fastgate.bridge.doors import Doors
+from fastgate.bridge.scheduling import interrupt_nobody
+from fastgate.errors import AnswerBroken
 
 NOT_IMPLEMENTED = 501
 COLLECTED_BYTES = 64 * 1024 * 1024

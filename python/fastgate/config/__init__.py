@@ -1,6 +1,6 @@
 """Configuration: read with positions, checked as a whole, compiled to the engine's tables."""
 
 from fastgate.config.compilation import compile_tables
-from fastgate.config.loading import Config, load, load_text, locate
+from fastgate.config.loading import Config, load, load_text, load_values, locate
 
-__all__ = ["Config", "compile_tables", "load", "load_text", "locate"]
+__all__ = ["Config", "compile_tables", "load", "load_text", "load_values", "locate"]

@@ -6,6 +6,7 @@ provider, on loopback only.
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -65,6 +66,26 @@ def load_text(
         ConfigError: As `load`.
     """
     return _check(read_text(text, file=file, yaml=yaml), FilePath(file), environment, None)
+
+
+def load_values(
+    values: Mapping[str, Any], environment: Mapping[str, str], *, listen: str | None = None
+) -> Config:
+    """The same for settings that are plain values already: mappings, sequences, text, numbers.
+
+    Raises:
+        ConfigError: As `load`, without lines.
+    """
+    return _check(Document(None, _plain(values), {}), None, environment, listen)
+
+
+def _plain(value: Any) -> Any:
+    """The value as a reader of files would give it: a float is the decimal that Python shows for it."""
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 def _check(

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fastgate_core::cache::key::{IGNORED_FIELDS, cache_key};
 use fastgate_core::dialects::openai_chat::{StreamReader, read_request};
 use fastgate_core::dialects::splice::{Splice, splice};
 use fastgate_core::json::Object;
 use fastgate_core::jwt::{KeySet, KeySets, VerifiedTokens};
 use fastgate_core::keys::KeyRing;
+use fastgate_core::limits::gcra::{Bucket, Rate};
+use fastgate_core::limits::limiter::Limiter;
 use fastgate_core::prices::{Catalogue, price, price_in};
 use fastgate_core::routing::pick;
 use fastgate_core::spool::{Step, frame, read};
@@ -44,6 +47,9 @@ fn requests(criterion: &mut Criterion) {
         group.bench_function(format!("splice/{name}"), |bencher| {
             bencher.iter(|| splice(black_box(&body), &mut [Splice::text(9..15, "gpt-4o-2024-08-06")]));
         });
+        group.bench_function(format!("cache_key/{name}"), |bencher| {
+            bencher.iter(|| cache_key(black_box(&body), b"acme", None, &IGNORED_FIELDS, 128));
+        });
     }
     group.finish();
 }
@@ -73,6 +79,40 @@ fn decisions(criterion: &mut Criterion) {
     criterion.bench_function("key/10000", |bencher| bencher.iter(|| ring.find(black_box(b"fg_key_number_77"), 0)));
     let members: Vec<Member> = (0..8).map(|deployment| Member { deployment, weight: 3 }).collect();
     criterion.bench_function("pick/8", |bencher| bencher.iter(|| pick(black_box(&members), 1 << 63, |_| true)));
+}
+
+#[expect(clippy::expect_used, reason = "a bench without its inputs is none")]
+fn limits(criterion: &mut Criterion) {
+    let rate = Rate::per_minute(60_000_000_000).expect("a rate");
+    let mut now_ns = 0;
+    let mut bucket = Bucket::new(rate);
+    criterion.bench_function("bucket", |bencher| {
+        bencher.iter(|| {
+            now_ns += 7;
+            let fits = bucket.check(black_box(5), now_ns).is_ok();
+            if fits {
+                bucket.charge(5, now_ns);
+            }
+            fits
+        });
+    });
+    for held in [0, 1000] {
+        let mut limiter = Limiter::new(rate, u64::MAX);
+        for _ in 0..held {
+            limiter.reserve(1, 0).expect("room");
+        }
+        // Each settles the reservation before it, as an exchange does among others that last.
+        let mut before = limiter.reserve(5, 0).expect("room");
+        let mut now_ns = 0;
+        criterion.bench_function(&format!("reserve_settle/{held}"), |bencher| {
+            bencher.iter(|| {
+                now_ns += 7;
+                let settled = limiter.settle(before, black_box(3), now_ns);
+                before = limiter.reserve(black_box(5), now_ns).unwrap_or(before);
+                settled
+            });
+        });
+    }
 }
 
 fn records(criterion: &mut Criterion) {
@@ -245,5 +285,5 @@ fn tokens(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, requests, streams, decisions, client_tokens, records, costs, telemetry, tokens);
+criterion_group!(kernels, requests, streams, decisions, limits, client_tokens, records, costs, telemetry, tokens);
 criterion_main!(kernels);

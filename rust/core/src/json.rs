@@ -92,6 +92,11 @@ impl<'text> Object<'text> {
         let (_, span) = self.fields.iter().find(|(name, _)| name.as_ref() == key.as_bytes())?;
         Some(Value { raw: &self.text[span.clone()], span: span.clone() })
     }
+
+    /// All top-level fields: key, escapes resolved, and raw value.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &'text [u8])> {
+        self.fields.iter().map(|(name, span)| (name.as_ref(), &self.text[span.clone()]))
+    }
 }
 
 impl<'text> Value<'text> {
@@ -350,7 +355,7 @@ impl<'text> Reader<'text> {
 /// Length of the run of bytes that need no look: not a quote, a backslash or a control character.
 ///
 /// Eight bytes at a time: most of a prompt is plain text, and this is where the reader spends its time.
-fn plain_prefix(bytes: &[u8]) -> usize {
+pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
     let mut length = 0;

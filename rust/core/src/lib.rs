@@ -3,12 +3,14 @@
 //! Nothing here opens a socket, reads a clock, draws a random number, looks at the environment or knows Python:
 //! whatever a decision needs is an argument. `clippy.toml` keeps it so.
 
+pub mod cache;
 pub mod config_text;
 pub mod dialects;
 pub mod failure;
 pub mod json;
 pub mod jwt;
 pub mod keys;
+pub mod limits;
 pub mod multipart;
 pub mod prices;
 pub mod routing;

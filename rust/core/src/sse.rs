@@ -6,6 +6,10 @@
 
 use std::borrow::Cow;
 
+mod reader;
+
+pub use reader::{Event, EventReader, EventTooLarge};
+
 /// Finds event borders in a stream that arrives in chunks.
 #[derive(Clone, Copy, Debug)]
 pub struct Splitter {

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-logger = logging.getLogger("fastgate.asgi")
+logger = logging.getLogger("fastgate.bridge")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which engine the application speaks to, and one `Door` per event loop.
+"""Which engine an application or `Gateway` speaks to, and one `Door` per event loop.
 
 The engine starts with the first loop that needs it and stops with the last one that says goodbye. A loop that
 was closed without a word (tests, reloads) is noticed when the next one comes.
@@ -9,35 +9,41 @@ import logging
 import multiprocessing
 import os
 import threading
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeAlias, cast
 
 from fastgate._core import Bridge, Engine
-from fastgate.asgi.door import Door
-from fastgate.asgi.scheduling import interrupting_nobody
+from fastgate.bridge.door import Door
+from fastgate.bridge.scheduling import interrupting_nobody
 from fastgate.config import locate
 from fastgate.control import ControlPlane
 from fastgate.errors import StateInUse
 
 GRACE_S = 30.0
 
-logger = logging.getLogger("fastgate.asgi")
+# A file, the same settings as plain values, or None for the file that `fastgate serve` would take.
+Source: TypeAlias = str | PathLike[str] | Mapping[str, Any] | None
+
+logger = logging.getLogger("fastgate.bridge")
 
 
 class Doors:
-    """The doors of one application."""
+    """The doors of one application or `Gateway`."""
 
     def __init__(
         self,
-        config: str | PathLike[str] | None = None,
+        config: Source = None,
         engine: Engine | None = None,
         *,
         text_headers: bool = False,
+        joins_submissions: bool = False,
     ) -> None:
         self._config = config
         self._engine = engine
         self._text_headers = text_headers
+        self._joins_submissions = joins_submissions
         self._control: ControlPlane | None = None
         self._stop_watching = threading.Event()
         self._starting = threading.Lock()
@@ -60,14 +66,12 @@ class Doors:
             engine = self._engine or self._start()
             with interrupting_nobody():
                 bridge = Bridge(engine, text_headers=self._text_headers)
-            # Text headers mean RSGI, and so granian.
-            door = self._doors[loop] = Door(loop, bridge, joins_submissions=self._text_headers)
+            door = self._doors[loop] = Door(loop, bridge, joins_submissions=self._joins_submissions)
             return door
 
     def _start(self) -> Engine:
         if self._control is None:
-            argument = None if self._config is None else os.fspath(self._config)
-            self._control = start_control(locate(argument, os.environ))
+            self._control = start_control(self._config)
             self._stop_watching.clear()
             watch = threading.Thread(
                 target=self._control.watch, args=(self._stop_watching,), name="fastgate-watch", daemon=True
@@ -90,13 +94,16 @@ class Doors:
             control.close(0)
 
 
-def start_control(file: Path | None) -> ControlPlane:
+def start_control(config: Source) -> ControlPlane:
     """The control plane; of several workers of one server the first holds the state directory's lock.
 
     Raises:
         ConfigError: The configuration is wrong.
         StartError: Another gateway, no sibling, holds the state directory.
     """
+    if isinstance(config, Mapping):
+        return ControlPlane(None, os.environ, values=config)
+    file = locate(None if config is None else os.fspath(config), os.environ)
     try:
         return ControlPlane(file, os.environ)
     except StateInUse as error:
@@ -108,7 +115,7 @@ def start_control(file: Path | None) -> ControlPlane:
 
 def is_sibling(process: int | None) -> bool:
     """Whether `process` is another worker of the server that made this one."""
-    if process is None or multiprocessing.parent_process() is None:
+    if process in (None, os.getpid()) or multiprocessing.parent_process() is None:
         return False
     try:
         status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")

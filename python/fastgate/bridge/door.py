@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastgate._core import Bridge
-from fastgate.errors import FastgateError
 
 SWEEP_S = 0.025
 # A quarter of what the engine lets be on its way: soon enough not to stop a stream, rarely enough to be free.
@@ -22,15 +21,8 @@ ENDED, MORE, BROKEN = 0, 1, 2
 # headers: list[tuple[bytes, bytes]], in RSGI list[tuple[str, str]]
 Event = tuple[int, int, Any, bytes, int]
 
-# Returns once the client has left.
-Leaving = Callable[[], Awaitable[object]]
-
-
-class AnswerBroken(FastgateError):
-    """An answer broke off; raised so that the server cuts the client's connection instead of ending well."""
-
-    status = 502
-    code = "stream_cut"
+# Returns once the client has left; None where nothing but the waiting task can tell.
+Leaving = Callable[[], Awaitable[object]] | None
 
 
 class Exchange:
@@ -70,7 +62,7 @@ class Door:
         That pays where a server's requests reach the loop together from another thread (granian: 10 % of the
         CPU), and costs as much where the loop reads the sockets itself (uvicorn).
         """
-        self._loop = loop
+        self.loop = loop
         self.bridge = bridge
         self._drain = bridge.drain
         self._create_future = loop.create_future
@@ -90,12 +82,12 @@ class Door:
             self.bridge.flush()
         elif not self._is_flush_due:
             self._is_flush_due = True
-            self._loop.call_soon(self._flush)
+            self.loop.call_soon(self._flush)
         exchange = Exchange(id, leaving, self._create_future())
         self._exchanges[id] = exchange
         self._fresh.append(id)
         if self._timer is None:
-            self._timer = self._loop.call_later(SWEEP_S, self._sweep)
+            self._timer = self.loop.call_later(SWEEP_S, self._sweep)
         return exchange
 
     async def next(self, exchange: Exchange, taken: int) -> Event | None:
@@ -130,7 +122,7 @@ class Door:
             self._idle = self._create_future()
             await asyncio.wait((self._idle,), timeout=grace_s)
         finished = not self._exchanges
-        self._loop.remove_reader(self.bridge.fileno())
+        self.loop.remove_reader(self.bridge.fileno())
         if self._timer is not None:
             self._timer.cancel()
         # Joins threads that have nothing left to wait for.
@@ -152,16 +144,16 @@ class Door:
     def _sweep(self) -> None:
         for id in self._aging:
             exchange = self._exchanges.get(id)
-            if exchange is not None:
-                exchange.watch = self._loop.create_task(self._watch(exchange))
+            if exchange is not None and exchange.leaving is not None:
+                exchange.watch = self.loop.create_task(self._watch(exchange, exchange.leaving))
         if not self._exchanges:
             self._fresh, self._aging, self._timer = [], [], None
             return
         self._aging, self._fresh = self._fresh, []
-        self._timer = self._loop.call_later(SWEEP_S, self._sweep)
+        self._timer = self.loop.call_later(SWEEP_S, self._sweep)
 
-    async def _watch(self, exchange: Exchange) -> None:
-        await exchange.leaving()
+    async def _watch(self, exchange: Exchange, leaving: Callable[[], Awaitable[object]]) -> None:
+        await leaving()
         if self._exchanges.pop(exchange.id, None) is not None:
             self.bridge.cancel(exchange.id)
             exchange.tell(None)

@@ -1,0 +1,3 @@
+//! When two requests have the same answer.
+
+pub mod key;
