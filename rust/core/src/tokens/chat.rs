@@ -44,6 +44,10 @@ impl<'body> Parts<'body> {
     /// # Errors
     /// The body is not a JSON object with an array of messages; the text never quotes it.
     pub fn read(body: &'body [u8]) -> Result<Self, String> {
+        // serde takes an array for the fields in order.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err("not a chat request: no JSON object".into());
+        }
         serde_json::from_slice(body)
             .map_err(|error| format!("not a chat request: line {}, column {}", error.line(), error.column()))
     }
