@@ -19,7 +19,19 @@ RUST = ROOT / "rust"
 PACKAGE = ROOT / "python" / "fastgate"
 
 PUBLIC_NAMES = {"Gateway", "Response", "__version__"}
-CORE_NAMES = {"IGNORED_FIELDS", "Denied", "Limiter", "Reservation", "SseEvent", "SseReader", "cache_key"}
+CORE_NAMES = {
+    "IGNORED_FIELDS",
+    "Denied",
+    "Limiter",
+    "Price",
+    "Reservation",
+    "SseEvent",
+    "SseReader",
+    "cache_key",
+    "count_chat_tokens",
+    "count_tokens",
+    "price",
+}
 
 # What each crate must never depend on, test code included. `_` and `-` are the same to cargo.
 FORBIDDEN_CRATES = {

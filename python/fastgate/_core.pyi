@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any, Literal, TypeAlias, TypedDict, Unpack, final, type_check_only
+from typing import Any, Literal, TypedDict, Unpack, final, type_check_only
 
 __profile__: Literal["dev", "release"]
 """How the extension was built."""
@@ -74,6 +74,7 @@ def price(
         OverflowError: A count is negative or beyond 64 bits.
     """
 
+@type_check_only
 class DatedRates(TypedDict):
     """Rates, and when they hold."""
 
@@ -88,6 +89,7 @@ class DatedRates(TypedDict):
     other: list[str]
     """What is billed besides tokens, by the package's names."""
 
+@type_check_only
 class Rates(TypedDict):
     """A model of the catalogue."""
 
@@ -325,6 +327,7 @@ class Engine:
     def take_notices(self) -> list[tuple[bool, str]]:
         """What there is to log since the last call: whether it is a warning, and the text."""
 
+@type_check_only
 class SpoolStatus(TypedDict):
     """The state of a spool. Sizes are a few seconds old."""
 
@@ -339,14 +342,12 @@ class SpoolStatus(TypedDict):
     is_alarmed: bool
     """Little free space, a large spool, or a core whose last record could not be written."""
 
-# A place without a record: segment, offset, length, what is wrong, whether it is only a torn tail.
-SpoolProblem: TypeAlias = tuple[str, int, int, str, bool]
-
 @final
 class SpoolReader:
     """Batches of a spool's records, the oldest segment first, also while it is written to.
 
-    A batch is `(payloads, problems)`. Reading releases the GIL.
+    A batch is `(payloads, problems)`; a problem is a place without a record: segment, offset, length, what is
+    wrong, whether it is only a torn tail. Reading releases the GIL.
     """
 
     def __new__(cls, directory: str | PathLike[str], *, since_unix_s: int | None = None) -> SpoolReader:
@@ -357,8 +358,9 @@ class SpoolReader:
         """
 
     def __iter__(self) -> SpoolReader: ...
-    def __next__(self) -> tuple[list[bytes], list[SpoolProblem]]: ...
+    def __next__(self) -> tuple[list[bytes], list[tuple[str, int, int, str, bool]]]: ...
 
+@type_check_only
 class SpoolReport(TypedDict):
     """What a spool holds."""
 
@@ -371,7 +373,7 @@ class SpoolReport(TypedDict):
     """Twenty of those ids at most."""
     without_id: int
     """Records that are no JSON object with a text `id`."""
-    problems: list[SpoolProblem]
+    problems: list[tuple[str, int, int, str, bool]]
 
 def check_spool(directory: str | PathLike[str]) -> SpoolReport:
     """Reads a whole spool. Releases the GIL.
@@ -400,6 +402,10 @@ class Bridge:
     def body_limit_bytes(self) -> int:
         """Larger request bodies are refused; a reload may change it."""
 
+    @property
+    def form_limit_bytes(self) -> int:
+        """The same for multipart forms."""
+
     def submit(
         self,
         method: str,
@@ -414,7 +420,7 @@ class Bridge:
 
         Args:
             path: Percent-encoded bytes, or decoded text.
-            body: None if it was not read because more than `body_limit_bytes` were announced.
+            body: None if it was not read because more was announced than is accepted.
             client: The client's address without port; None counts as not on this machine.
             authority: Stands in for a missing Host (HTTP/2).
 

@@ -88,6 +88,7 @@ def test_every_field(tmp_path: Path) -> None:
                 "gap_ms": 10_000,
                 "total_ms": 900_000,
             },
+            "tokenizer": None,
         },
         {
             "id": "two",
@@ -100,6 +101,7 @@ def test_every_field(tmp_path: Path) -> None:
                 "gap_ms": 60_000,
                 "total_ms": 600_000,
             },
+            "tokenizer": None,
         },
     ]
     chain = [[{"deployment": 0, "weight": 1}]]

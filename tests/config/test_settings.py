@@ -122,7 +122,7 @@ def test_files_that_cant_be_read_are_told() -> None:
     assert [error.partition(" (")[0] for error in found] == [
         "f.toml:11: server.tls.certificate: can't be read",
         "f.toml:12: server.tls.key: can't be read",
-        "f.toml:27: providers.azure.ca_file: can't be read",
+        "f.toml:33: providers.azure.ca_file: can't be read",
     ]
 
 

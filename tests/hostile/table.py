@@ -147,7 +147,7 @@ HEADS = [
     Hostile("absolute-form-elsewhere", target(b"http://example.com/v1/models"), repaired=True),
     Hostile("absolute-form", target(b"http://localhost/v1/models"), (200,)),
     Hostile("absolute-form-other-scheme", target(b"gopher://localhost/v1/models"), (200, 400)),
-    Hostile("websocket", head(b"upgrade: websocket", b"connection: upgrade", start=GET), (200,)),
+    Hostile("websocket", head(b"upgrade: websocket", b"connection: upgrade", start=GET), (501,)),
     Hostile(
         "h2c-upgrade",
         head(

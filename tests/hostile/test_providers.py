@@ -20,6 +20,7 @@ SENT = {
     "content-length",
     "accept",
     "accept-encoding",
+    "traceparent",
     "user-agent",
 }
 

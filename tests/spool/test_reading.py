@@ -107,7 +107,7 @@ def test_the_settings_in_force_decide_about_alarms(
     assert status is not None
     assert status["free_bytes"] > 0
     assert (status["records"], status["write_failures"], status["is_alarmed"]) == (0, 0, False)
-    tables = compile_tables(load_text('[spool]\nfree_space_floor = "1TiB"\n', {"OPENAI_API_KEY": "k"}))
+    tables = compile_tables(load_text('[spool]\nfree_space_floor = "1024GiB"\n', {"OPENAI_API_KEY": "k"}))
     engine.reload(tables.replace(b"1099511627776", b"9" * 18))
     until(lambda: is_alarmed(engine), "the floor is above what is free")
     ((is_warning, text),) = engine.take_notices()

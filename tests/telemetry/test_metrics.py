@@ -169,7 +169,7 @@ def test_names_with_any_character_are_read_back(serve: Serve) -> None:
 
 
 def test_connections_and_exchanges_under_way_are_shown(serve: Serve, provider: MockProvider) -> None:
-    provider.set_script('{"defaults": {"stall": "after_content"}}')
+    provider.set_script('{"defaults": {"stall": "events:2"}}')
     gateway = serve()
     with gateway.stream() as connection:
         read_until(connection, b"data:")

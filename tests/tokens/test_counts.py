@@ -106,7 +106,7 @@ def test_what_is_asked_wrongly() -> None:
         count_tokens("a")
     with pytest.raises(TypeError, match="exactly one"):
         count_tokens("a", model="gpt-4o", encoding="o200k_base")
-    with pytest.raises(ValueError, match="unknown encoding 'p50k_base'; there are o200k_base, cl100k_base"):
+    with pytest.raises(ValueError, match='unknown encoding "p50k_base"; there are o200k_base, cl100k_base'):
         count_tokens("a", encoding="p50k_base")
     with pytest.raises(ValueError, match="surrogates"):
         count_tokens("\ud800", encoding="o200k")

@@ -4,6 +4,7 @@ Every answer, refusals included, is the engine's. One that breaks off raises, so
 client's connection.
 """
 
+from fastgate._core import Bridge
 from fastgate.asgi.types import Message, Receive, Scope, Send
 from fastgate.bridge.door import ENDED, MORE, Door, Exchange
 from fastgate.bridge.doors import Doors
@@ -31,7 +32,7 @@ class Application:
         message = await receive()
         read_whole = True
         if message.get("more_body"):
-            message, read_whole = await read_rest(message, receive, door.bridge.body_limit_bytes, scope)
+            message, read_whole = await read_rest(message, receive, door.bridge, scope)
         if message["type"] == "http.disconnect":
             return
         client = scope.get("client")
@@ -106,14 +107,20 @@ async def relay(door: Door, exchange: Exchange, send: Send, body: bytes, state: 
 
 
 async def read_rest(
-    message: Message, receive: Receive, limit_bytes: int, scope: Scope
+    message: Message, receive: Receive, bridge: Bridge, scope: Scope
 ) -> tuple[Message, bool]:
     """The body in one message, and whether that is all of it.
 
     Reading stops beyond the limit, and does not begin where more is announced: then the body is None.
     Refusing it is for the engine.
     """
-    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    length = content_type = b""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            length = value
+        elif name == b"content-type":
+            content_type = value
+    limit_bytes = bridge.form_limit_bytes if is_form(content_type) else bridge.body_limit_bytes
     if length.isdigit() and int(length[:20]) > limit_bytes:
         return {"type": "http.request", "body": None}, False
     chunks = [message.get("body", b"")]
@@ -126,6 +133,11 @@ async def read_rest(
         size += len(chunk)
         chunks.append(chunk)
     return {"type": "http.request", "body": b"".join(chunks)}, not message.get("more_body")
+
+
+def is_form(content_type: bytes) -> bool:
+    """Whether a body is a multipart form, which may be larger than others."""
+    return content_type[:10].lower() == b"multipart/"
 
 
 def target_path(scope: Scope) -> bytes | str:

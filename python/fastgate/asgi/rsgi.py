@@ -9,6 +9,8 @@ import asyncio
 import json
 from typing import Protocol
 
+from fastgate._core import Bridge
+from fastgate.asgi.application import is_form
 from fastgate.bridge.door import ENDED, MORE, Door, Event, Exchange
 from fastgate.bridge.doors import Doors
 from fastgate.bridge.scheduling import interrupt_nobody
@@ -89,14 +91,15 @@ class RsgiApplication:
         door = self._doors.current()
         headers = scope.headers
         length = headers.get("content-length")
-        limit_bytes = door.bridge.body_limit_bytes
         body: bytes | None
         try:
             if length is None:
-                body = await read_up_to(protocol, limit_bytes)
+                body = await read_up_to(protocol, limit_of(headers, door.bridge))
             else:
+                size = int(length)
                 # One that announces too much is not read.
-                body = await protocol() if int(length) <= limit_bytes else None
+                is_accepted = size <= door.bridge.body_limit_bytes or size <= limit_of(headers, door.bridge)
+                body = await protocol() if is_accepted else None
         except RuntimeError as error:
             if is_closed(error):
                 return
@@ -193,6 +196,12 @@ def shows_its_end(headers: list[tuple[str, str]]) -> bool:
         name == "content-length" or (name == "content-type" and value.startswith("text/event-stream"))
         for name, value in headers
     )
+
+
+def limit_of(headers: Headers, bridge: Bridge) -> int:
+    """Bytes that the body of such a request may have."""
+    content_type = headers.get("content-type") or ""
+    return bridge.form_limit_bytes if is_form(content_type.encode()) else bridge.body_limit_bytes
 
 
 async def read_up_to(protocol: HttpProtocol, limit_bytes: int) -> bytes:

@@ -41,7 +41,12 @@ impl Bridge {
 
     #[getter]
     fn body_limit_bytes(&self) -> usize {
-        self.door.body_limit_bytes()
+        self.door.bounds().request_body_bytes
+    }
+
+    #[getter]
+    fn form_limit_bytes(&self) -> usize {
+        self.door.bounds().multipart_body_bytes
     }
 
     #[pyo3(signature = (method, path, query, headers, body, client, authority = None))]

@@ -168,8 +168,9 @@ fn write_text(line: &mut Vec<u8>, text: &str) {
         line.extend_from_slice(text.as_bytes());
         line.push(b'"');
     } else {
-        // Writing text to memory can't fail.
-        let _ = serde_json::to_writer(line, text);
+        // JSON lets DEL stand as it is; a terminal does not.
+        let quoted = serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f");
+        line.extend_from_slice(quoted.as_bytes());
     }
 }
 

@@ -32,11 +32,12 @@ const MODELS: [(&str, Encoding); 19] = [
 #[must_use]
 pub fn encoding_of_model(model: &str) -> Option<Encoding> {
     let name = model.rsplit('/').next().unwrap_or(model);
-    let name = name.strip_prefix("ft:").unwrap_or(name);
+    let (name, is_tuned) = name.strip_prefix("ft:").map_or((name, false), |name| (name, true));
     MODELS
         .iter()
         .filter(|(prefix, _)| {
-            name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', ':', '@']))
+            name.strip_prefix(prefix)
+                .is_some_and(|rest| is_tuned || rest.is_empty() || rest.starts_with(['-', '.', ':', '@']))
         })
         .max_by_key(|(prefix, _)| prefix.len())
         .map(|(_, encoding)| *encoding)

@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use fastgate_core::failure::Failure;
+use fastgate_core::tables::Bounds;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
@@ -111,12 +112,10 @@ impl QueueDoor {
     pub fn submit(&self, request: Result<Request<RequestBody>, Failure>, peer: Peer) -> Option<u64> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (request, seat) = match request {
-            Ok(request) if !entry::is_health(request.uri().path()) => {
-                match self.seats.take(self.shared.snapshot.load().tables.bounds.in_flight) {
-                    Ok(seat) => (Ok(request), Some(seat)),
-                    Err(failure) => (Err(failure), None),
-                }
-            }
+            Ok(request) if !entry::is_health(request.uri().path()) => match self.seats.take(self.bounds().in_flight) {
+                Ok(seat) => (Ok(request), Some(seat)),
+                Err(failure) => (Err(failure), None),
+            },
             other => (other, None),
         };
         if self.cores.iter().any(mpsc::UnboundedSender::is_closed) {
@@ -144,10 +143,9 @@ impl QueueDoor {
         self.send(exchange, Message::Acknowledge(exchange, bytes));
     }
 
-    /// The size up to which request bodies of any kind are accepted now, bytes.
-    pub fn body_limit_bytes(&self) -> usize {
-        let bounds = self.shared.snapshot.load().tables.bounds;
-        bounds.request_body_bytes.max(bounds.multipart_body_bytes)
+    /// What a request may occupy now.
+    pub fn bounds(&self) -> Bounds {
+        self.shared.snapshot.load().tables.bounds
     }
 
     /// Drops every exchange that is not over and ends the threads.
