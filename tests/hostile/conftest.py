@@ -1,4 +1,4 @@
-"""Requests nobody should send, at every door; the fixtures are those of the suites for doors and transports."""
+"""Requests nobody should send, at every door; with the fixtures of the suites for doors and transports."""
 
 from tests.blackbox.conftest import door, gateway, provider, start, upstream
 from tests.transport.conftest import authority, mock, no_proxies

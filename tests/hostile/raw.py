@@ -78,7 +78,7 @@ def is_whole(received: bytes) -> bool:
 def final(received: bytes) -> bytes:
     """Without the interim answers (1xx) before it."""
     while received.startswith(b"HTTP/1.1 1"):
-        interim, separator, rest = received.partition(b"\r\n\r\n")
+        _, separator, rest = received.partition(b"\r\n\r\n")
         if not separator:
             return b""
         received = rest

@@ -31,15 +31,17 @@ def gateway(mock: MockProvider) -> Iterator[Gateway]:
         assert gateway.engine.statistics()["in_flight"] == 0
 
 
-def flood(gateway: Gateway, frames: bytes) -> bytes:
-    """What the gateway says to a flood, until it ends the connection."""
+def is_ended_by(gateway: Gateway, frames: bytes) -> bool:
+    """Whether the gateway says GOAWAY to a flood, or hangs up so hard that this can't be read any more."""
     with socket.create_connection(gateway.address, timeout=TIMEOUT_S) as connection:
         received = b""
-        with suppress(BrokenPipeError, ConnectionResetError):
+        try:
             connection.sendall(PREFACE + frame(SETTINGS, 0, 0) + frames)
             while piece := connection.recv(65_536):
                 received += piece
-        return received
+        except (BrokenPipeError, ConnectionResetError):
+            return True
+        return GOAWAY in kinds(received)
 
 
 def kinds(received: bytes) -> list[int]:
@@ -57,14 +59,14 @@ def test_rapid_reset(gateway: Gateway, mock: MockProvider) -> None:
         frame(HEADERS, END_HEADERS | END_STREAM, stream, GET) + frame(RST_STREAM, 0, stream, b"\0\0\0\x08")
         for stream in range(1, 20_001, 2)
     )
-    assert GOAWAY in kinds(flood(gateway, frames))
+    assert is_ended_by(gateway, frames)
     assert mock.requests() == []
 
 
 def test_continuation_without_end(gateway: Gateway) -> None:
     """CVE-2024-27316: a head that never ends."""
     more = frame(CONTINUATION, 0, 1, b"\x00\x01x\x7f\x80\x02" + b"a" * 383) * 5_000
-    assert GOAWAY in kinds(flood(gateway, frame(HEADERS, END_STREAM, 1, GET) + more))
+    assert is_ended_by(gateway, frame(HEADERS, END_STREAM, 1, GET) + more)
 
 
 def test_streams_that_make_the_gateway_reset(gateway: Gateway) -> None:
@@ -73,7 +75,7 @@ def test_streams_that_make_the_gateway_reset(gateway: Gateway) -> None:
         frame(HEADERS, END_HEADERS | END_STREAM, stream, GET) + frame(WINDOW_UPDATE, 0, stream, b"\0\0\0\0")
         for stream in range(1, 20_001, 2)
     )
-    assert GOAWAY in kinds(flood(gateway, frames))
+    assert is_ended_by(gateway, frames)
 
 
 @pytest.mark.parametrize(

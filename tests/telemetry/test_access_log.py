@@ -42,7 +42,18 @@ def test_a_line_says_what_happened(serve: Serve, tmp_path: Path) -> None:
     until(lambda: len(lines(log)) == 3, "three lines")
     answer, stream, refusal = lines(log)
     assert answer.keys() == {
-        *("time", "request_id", "trace_id", "tenant", "model", "deployment", "outcome", "status", "tokens", "cost_usd"),
+        *(
+            "time",
+            "request_id",
+            "trace_id",
+            "tenant",
+            "model",
+            "deployment",
+            "outcome",
+            "status",
+            "tokens",
+            "cost_usd",
+        ),
         *("duration_us", "overhead_us", "upstream_us"),
     }
     assert (answer["tenant"], answer["model"], answer["deployment"]) == ("default", "m", "upstream")

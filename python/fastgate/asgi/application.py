@@ -106,9 +106,7 @@ async def relay(door: Door, exchange: Exchange, send: Send, body: bytes, state: 
     return state
 
 
-async def read_rest(
-    message: Message, receive: Receive, bridge: Bridge, scope: Scope
-) -> tuple[Message, bool]:
+async def read_rest(message: Message, receive: Receive, bridge: Bridge, scope: Scope) -> tuple[Message, bool]:
     """The body in one message, and whether that is all of it.
 
     Reading stops beyond the limit, and does not begin where more is announced: then the body is None.

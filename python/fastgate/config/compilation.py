@@ -36,7 +36,12 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
     providers = {name: index for index, name in enumerate(settings.providers)}
     deployments = [
         _deployment(
-            name, providers[item.provider], item.model, item.region, item.timeout, _tokenizer(item, config)
+            name,
+            providers[item.provider],
+            model=item.model,
+            region=item.region,
+            timeout=item.timeout,
+            tokenizer=_tokenizer(item, config),
         )
         for name, item in settings.deployments.items()
     ]
@@ -46,7 +51,7 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
         open_providers.append(
             {"deployment": len(deployments), "prefixes": list(opened.prefixes), "any": opened.any}
         )
-        deployments.append(_deployment(opened.provider, providers[opened.provider], None, None, Timeouts(), None))
+        deployments.append(_open_deployment(opened.provider, providers[opened.provider]))
     files_deployment = _files_deployment(settings, providers, deployments)
     tenants = [DEFAULT_TENANT, *(name for name in settings.tenants if name != DEFAULT_TENANT)]
     return {
@@ -105,7 +110,7 @@ def _files_deployment(
     for index, deployment in enumerate(deployments):
         if deployment["provider"] == providers[name] and deployment["model"] is None:
             return index
-    deployments.append(_deployment(name, providers[name], None, None, Timeouts(), None))
+    deployments.append(_open_deployment(name, providers[name]))
     return len(deployments) - 1
 
 
@@ -132,9 +137,15 @@ def _provider(name: str, provider: Provider, config: Config, mock_address: str |
     }
 
 
+def _open_deployment(name: str, provider: int) -> dict[str, Any]:
+    """Serves whatever model a request names."""
+    return _deployment(name, provider, model=None, region=None, timeout=Timeouts(), tokenizer=None)
+
+
 def _deployment(
     name: str,
     provider: int,
+    *,
     model: str | None,
     region: str | None,
     timeout: Timeouts,

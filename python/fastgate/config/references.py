@@ -179,6 +179,8 @@ def _check_prices(settings: Settings, findings: Findings) -> None:
     names = settings.deployments.keys() | {deployment.model for deployment in settings.deployments.values()}
     for name in settings.prices.keys() - names:
         findings.add(("prices", name), "no such deployment or model", did_you_mean(name, names))
+
+
 def _check_issuer(path: Path, issuer: Jwt, settings: Settings, findings: Findings) -> None:
     index = path[-1]
     assert isinstance(index, int)

@@ -1,7 +1,7 @@
 """Pack a `.tiktoken` rank file into the form `tokens/ranks.rs` reads: `python pack.py FILE.tiktoken OUT`.
 
-zlib of: one length byte per token, then all tokens' bytes, both in order of rank. Kept apart, lengths and text
-compress 6 % better than interleaved.
+zlib of: one length byte per token, then all tokens' bytes, both in order of rank. Kept apart, lengths and
+text compress 6 % better than interleaved.
 """
 
 import base64
