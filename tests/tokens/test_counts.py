@@ -88,7 +88,7 @@ def test_counts_equal_tiktokens(encoding: str, text: str) -> None:
 
 @pytest.mark.parametrize("encoding", TOKENS)
 def test_every_character_is_in_tiktokens_class(encoding: str) -> None:
-    """Beside a capital, a small letter, a digit and blanks, a character shows its class by where pieces end."""
+    """Beside a capital, a small letter, a digit, blanks, a character shows its class by where pieces end."""
     oracle = ORACLES[encoding]
     every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     for start in range(0, len(every), 4_096):
