@@ -34,8 +34,10 @@ def first(values: dict[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def in_classes(reported: dict[str, Any]) -> dict[str, int]:
-    """A provider's report in disjoint classes, those of zero left out bar `input_tokens` and `output_tokens`."""
-    classes = {}
+    """A provider's report in disjoint classes; of those that are zero only `input_tokens`, `output_tokens`."""
+    if reported.keys() == {"total_tokens"}:
+        return {"input_tokens": reported["total_tokens"], "output_tokens": 0}
+    classes: dict[str, int] = {}
     for totals, details, parts, rest in (INPUT, OUTPUT):
         total = first(reported, totals) or 0
         inside = first(reported, details) or {}
