@@ -34,7 +34,7 @@ def first(values: dict[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def in_classes(reported: dict[str, Any]) -> dict[str, int]:
-    """A provider's report in disjoint classes; of those that are zero only `input_tokens`, `output_tokens`."""
+    """A report in disjoint classes; of those that are zero only `input_tokens` and `output_tokens`."""
     if reported.keys() == {"total_tokens"}:
         return {"input_tokens": reported["total_tokens"], "output_tokens": 0}
     classes: dict[str, int] = {}
