@@ -1,4 +1,4 @@
-"""What token counts cost, from published rates: what `fastgate._core.rates` says, read with pencil and paper."""
+"""What token counts cost, from published rates: what `fastgate._core.rates` says, with pencil and paper."""
 
 from collections.abc import Mapping
 from fractions import Fraction
