@@ -22,7 +22,7 @@ export PYO3_PYTHON := $(CURDIR)/$(bin)/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run build test lint format typecheck bench bench-peers lock clean help check-python check-cargo
+.PHONY: run build wheel test lint format typecheck bench bench-peers lock clean help check-python check-cargo
 
 # A removed extension makes the record of its profile void.
 ifeq ($(wildcard $(extension)),)
@@ -33,6 +33,9 @@ run: $(release)  ## From nothing to a running gateway (ARGS="-c FILE --listen AD
 	$(bin)/fastgate serve $(ARGS)
 
 build: $(release)  ## .venv/bin/fastgate with the optimised extension
+
+wheel: $(runtime) $(dev) | check-cargo  ## The wheel in dist/, as it would be published
+	$(bin)/maturin build --quiet --release --out dist
 
 test: $(extension) $(dev)  ## Rust and Python tests
 	cargo test --workspace

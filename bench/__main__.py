@@ -12,10 +12,16 @@ from types import FrameType
 
 from bench import bars, report
 from bench.figures import figures
-from bench.options import parse
+from bench.options import HERE, parse
 from bench.processes import BenchError
 from bench.runner import Run
 from bench.versions import versions
+
+
+def newest_wheel_bytes() -> int | None:
+    """Size of the wheel that `make wheel` left; None where there is none."""
+    wheels = sorted((HERE.parent / "dist").glob("fastgate-*.whl"), key=lambda wheel: wheel.stat().st_mtime)
+    return wheels[-1].stat().st_size if wheels else None
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
@@ -46,6 +52,7 @@ def main() -> int:
             print(f"configs and logs are in {directory}", file=sys.stderr)
         else:
             shutil.rmtree(directory, ignore_errors=True)
+    results.wheel_bytes = newest_wheel_bytes()
     found = figures(results)
     verdicts = bars.compare(found, options.compare_bars) if options.compare_bars else []
     path = report.write(Path(options.output), found, results, options, versions(), verdicts, when)

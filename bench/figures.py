@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from bench.bars import ERRORS
+from bench.books import Audit
 from bench.instance import DIRECT
 from bench.runner import Results
 from bench.samples import IdleSample, LoadSample, StartSample, StreamSample
@@ -52,6 +53,7 @@ def load_figures(samples: list[LoadSample], target: str) -> Figures:
         "rss_mb": middle(lambda sample: sample.rss_bytes and sample.rss_bytes / MEGABYTE),
         "pss_mb": middle(lambda sample: sample.pss_bytes and sample.pss_bytes / MEGABYTE),
         "foreign_share": middle(lambda sample: sample.foreign_share),
+        "policy_p50_us": middle(lambda sample: sample.policy_p50_us),
         "verified": sum(by_round(samples, target, lambda sample: sample.verified).values()),
     }
 
@@ -106,6 +108,22 @@ def start_figures(samples: list[StartSample], target: str) -> Figures:
     }
 
 
+def books_figures(audits: list[Audit]) -> Figures:
+    """What a gateway wrote down, over all measures."""
+    if not audits:
+        return {}
+    return {
+        "books_replies": sum(audit.replies for audit in audits),
+        "books_records": sum(audit.entries.records for audit in audits),
+        "books_answered": sum(audit.entries.answered for audit in audits),
+        "books_client_gone": sum(audit.entries.client_gone for audit in audits),
+        "books_unsettled": sum(audit.unsettled for audit in audits),
+        "books_unrecorded": sum(audit.unrecorded for audit in audits),
+        "books_surplus": sum(audit.surplus for audit in audits),
+        "books_incomplete": sum(audit.entries.incomplete for audit in audits),
+    }
+
+
 def figures(results: Results) -> dict[str, Figures]:
     """All figures by target, in the order the targets came."""
     everything: list[LoadSample | IdleSample | StreamSample | StartSample]
@@ -115,8 +133,13 @@ def figures(results: Results) -> dict[str, Figures]:
     found: dict[str, Figures] = {}
     for name in names:
         errors = sum(sample.errors for sample in counted if sample.target == name)
+        errors += sum(
+            sample.books.errors for sample in results.idle if sample.target == name and sample.books
+        )
         errors += sum(failure.target == name for failure in results.failures)
+        booked: list[LoadSample | IdleSample | StreamSample] = [*counted, *results.idle]
         found[name] = {
+            **books_figures([one.books for one in booked if one.target == name and one.books]),
             **load_figures(results.load, name),
             **idle_figures(results.idle, name),
             **stream_figures(results.streams, name, "paced"),
@@ -124,4 +147,6 @@ def figures(results: Results) -> dict[str, Figures]:
             **start_figures(results.starts, name),
             ERRORS: errors,
         }
+    if results.wheel_bytes is not None:
+        found["wheel"] = {"wheel_mb": results.wheel_bytes / MEGABYTE, ERRORS: 0}
     return found

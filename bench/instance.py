@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass
 
+from bench import metrics
+from bench.books import Books
 from bench.checks import ask
 from bench.cpu import Memory, Snapshot, cpu_ns, memory, snapshot
 from bench.loop import Check
@@ -42,6 +44,14 @@ class Instance:
     def memory(self) -> Memory | None:
         """Memory of the whole tree."""
         return memory(self.child.pid) if self.child else None
+
+    def books(self) -> Books:
+        """Its books, opened now."""
+        return Books(self.launch.spool)
+
+    def policy(self) -> metrics.Histogram:
+        """What policy took so far; empty where nothing tells."""
+        return metrics.policy(self.launch.admin) if self.launch.admin else {}
 
     def stop(self) -> None:
         """End it."""

@@ -3,7 +3,8 @@
 import time
 from pathlib import Path
 
-from bench import cpu, idle, wrk
+from bench import cpu, idle, metrics, wrk
+from bench.books import problem
 from bench.instance import Instance, used_ns
 from bench.loop import LoopResult, closed_loop
 from bench.options import Options
@@ -17,7 +18,9 @@ HELD_BACK = "paced streams are held back: their first byte comes in the second h
 
 def load(instance: Instance, upstream: Upstream, options: Options, directory: Path, turn: int) -> LoadSample:
     """Verify, run wrk, verify again; compare what was sent with what the upstream received each time."""
+    books = instance.books()
     before = verify(instance, upstream, Kind.JSON, options.connections, options.verify_requests)
+    policy_before = instance.policy()
     counter = Counter(upstream, Kind.JSON)
     busy, cpu_before, clock = cpu.busy_ns(options.server_cpus), instance.cpu(), time.monotonic_ns()
     result = wrk.run(
@@ -35,8 +38,14 @@ def load(instance: Instance, upstream: Upstream, options: Options, directory: Pa
     # wrk hangs up with up to one request per connection under way; the upstream may have seen those.
     answered = result.requests - result.bad_status
     received = counter.settled(answered)
+    policy_p50_us = metrics.median_us(policy_before, instance.policy())
     after = verify(instance, upstream, Kind.JSON, options.connections, options.verify_requests)
     under_way = options.connections + result.socket_errors
+    audit = books.audit(
+        replies=before.right + answered + after.right,
+        sent=before.sent + result.requests + under_way + after.sent,
+        received=before.received + received + after.received,
+    )
     return LoadSample(
         target=instance.name,
         round=turn,
@@ -52,11 +61,13 @@ def load(instance: Instance, upstream: Upstream, options: Options, directory: Pa
         rss_bytes=memory.rss_bytes if memory else None,
         pss_bytes=memory.pss_bytes if memory else None,
         foreign_share=max(0.0, foreign) if used is not None else None,
+        policy_p50_us=policy_p50_us,
         verified=before.right + after.right,
         wrong=before.wrong + after.wrong,
         lost=before.lost + after.lost + max(0, answered - received),
         doubled=before.doubled + after.doubled + max(0, received - result.requests - under_way),
-        problem=before.problem or after.problem,
+        problem=before.problem or after.problem or problem(audit),
+        books=audit,
     )
 
 
@@ -65,6 +76,7 @@ class Verified:
 
     def __init__(self, result: LoopResult, received: int) -> None:
         self.right, self.wrong, self.problem = result.right, result.errors, result.problem
+        self.sent, self.received = result.sent, received
         self.lost = max(0, result.right - received)
         self.doubled = max(0, received - result.sent)
         self.result = result
@@ -83,9 +95,10 @@ def verify(instance: Instance, upstream: Upstream, kind: Kind, connections: int,
     return Verified(result, counter.received(result.sent - result.errors))
 
 
-def idle_trips(instance: Instance, options: Options, turn: int) -> IdleSample:
+def idle_trips(instance: Instance, upstream: Upstream, options: Options, turn: int) -> IdleSample:
     """Round trips one at a time on one connection."""
     warm_up = max(50, options.idle_requests // 10)
+    books, counter = instance.books(), Counter(upstream, Kind.JSON)
     before = instance.cpu()
     times = idle.round_trips(
         instance.port(Kind.JSON),
@@ -95,13 +108,16 @@ def idle_trips(instance: Instance, options: Options, turn: int) -> IdleSample:
         check=instance.checks[Kind.JSON],
     )
     used = used_ns(before, instance.cpu())
+    sent = len(times) + warm_up + 1
+    audit = books.audit(replies=sent, sent=sent, received=counter.received(sent))
     return IdleSample(
         target=instance.name,
         round=turn,
         count=len(times),
         p50_us=percentile(times, 0.5) / 1000,
         p99_us=percentile(times, 0.99) / 1000,
-        cpu_us=used / 1000 / (len(times) + warm_up + 1) if used is not None else None,
+        cpu_us=used / 1000 / sent if used is not None else None,
+        books=audit,
     )
 
 
@@ -109,10 +125,12 @@ def streams(
     instance: Instance, upstream: Upstream, kind: Kind, options: Options, chunks: int, turn: int
 ) -> StreamSample:
     """Concurrent streams in waves; CPU per chunk the upstream sent."""
+    books = instance.books()
     before = instance.cpu()
     done = verify(instance, upstream, kind, options.streams, options.streams * options.waves)
     used = used_ns(before, instance.cpu())
     result = done.result
+    audit = books.audit(replies=result.right, sent=result.sent, received=done.received)
     first_us = percentile(result.first_byte_ns or [0], 0.5) / 1000
     whole_us = percentile(result.whole_ns or [0], 0.5) / 1000
     held_back = kind is Kind.PACED and first_us > whole_us / 2
@@ -129,5 +147,6 @@ def streams(
         wrong=done.wrong,
         lost=done.lost,
         doubled=done.doubled,
-        problem=done.problem or (HELD_BACK if held_back else None),
+        problem=done.problem or (HELD_BACK if held_back else None) or problem(audit),
+        books=audit,
     )

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bench.bars import STAGES
+from bench.bars import PLAIN_STAGE, STAGES
 from bench.payload import Kind
 
 HERE = Path(__file__).parent
 DEFAULT_TARGETS = ("nginx", "native", "uvicorn", "granian-asgi", "granian-rsgi")
+FULL_TARGETS = (*DEFAULT_TARGETS, "native-o200k")
 PEER_TARGETS = ("litellm", "portkey")
 MEASURES = ("load", "idle", "paced", "unpaced", "start")
 
@@ -42,6 +43,7 @@ class Options:
     bin_dir: str = ""
     asgi_app: str = "fastgate.asgi:app"
     rsgi_app: str = "fastgate.asgi:rsgi_app"
+    plain: bool = False
     config_extra: str | None = None
     nginx_access_log: bool = False
     output: str = str(HERE / "results")
@@ -96,8 +98,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--targets",
         type=_words,
-        default=base.targets,
-        help="comma-separated: direct, stand-in, " + ", ".join(base.targets),
+        help="comma-separated: direct, stand-in, " + ", ".join(FULL_TARGETS),
     )
     add(
         "--peers",
@@ -145,6 +146,7 @@ def parser() -> argparse.ArgumentParser:
     add("--bin-dir", default=str(Path(sys.executable).parent), help="where fastgate, uvicorn, granian are")
     add("--asgi-app", default=base.asgi_app, help="default %(default)s")
     add("--rsgi-app", default=base.rsgi_app, help="default %(default)s")
+    add("--plain", action="store_true", help="a gateway with a key and a price, nothing else switched on")
     add("--config-extra", help="a TOML file appended to the gateway's config: what to switch on")
     add("--nginx-access-log", action="store_true", help="nginx writes its access log")
     add("--output", default=base.output, help="directory of the report (default bench/results)")
@@ -154,7 +156,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         const="first",
         choices=STAGES,
-        help="print pass or fail for each bar; exit 1 on a miss",
+        help="print pass or fail for each bar; exit 1 on a miss; `first` implies --plain",
     )
     add("--keep", action="store_true", help="keep the run's directory (configs, logs)")
     return result
@@ -166,6 +168,10 @@ def options_from(namespace: argparse.Namespace) -> Options:
     peers, short = given.pop("peers"), given.pop("quick")
     options = quick(Options()) if short else Options()
     options = replace(options, **{name: value for name, value in given.items() if value is not None})
+    if given["targets"] is None and options.compare_bars not in (None, PLAIN_STAGE):
+        options = replace(options, targets=FULL_TARGETS)
+    if options.compare_bars == PLAIN_STAGE:
+        options = replace(options, plain=True)
     unknown = set(options.measures) - set(MEASURES)
     if unknown:
         raise SystemExit(f"unknown measures: {', '.join(sorted(unknown))}")

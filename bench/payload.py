@@ -5,13 +5,25 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 KEY = "fg_bench_0123456789abcdef"
 TENANT = "bench"
+ORIGIN = "https://app.example.com"
 MODEL = "gpt-4o-mini"
 PATH = "/v1/chat/completions"
 REQUEST_BYTES = 1024
 REPLY_BYTES = 600
+INPUT_PUSD = 150_000  # a token, by the price that gateways are configured with: 0.15 USD per million
+OUTPUT_PUSD = 600_000
+# What clients of a gateway send besides; every target gets it, in runs with everything on.
+CLIENT_HEADERS = {
+    "x-fastgate-user": "user-17",
+    "x-fastgate-feature": "search",
+    "x-fastgate-session": "session-4711",
+    "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    "Origin": ORIGIN,
+}
 
 
 class Kind(enum.StrEnum):
@@ -41,6 +53,11 @@ class Request:
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         lines += [f"Content-Length: {len(self.body)}", "", ""]
         return "\r\n".join(lines).encode() + self.body
+
+
+def usd_per_million(token_pusd: int) -> str:
+    """A price as a gateway's config writes it."""
+    return str(Decimal(token_pusd) / 10**6)
 
 
 def key_digest() -> str:

@@ -23,6 +23,7 @@ LOAD: tuple[Column, ...] = (
     ("p50 µs", "p50_us"),
     ("p99 µs", "p99_us"),
     ("p99.9 µs", "p999_us"),
+    ("policy p50 µs", "policy_p50_us"),
     ("RSS MB", "rss_mb"),
     ("PSS MB", "pss_mb"),
     ("checked", "verified"),
@@ -36,6 +37,17 @@ IDLE: tuple[Column, ...] = (
     ("ratio to nginx's", "idle_added_ratio"),
     ("CPU µs/req", "idle_cpu_us"),
 )
+BOOKS: tuple[Column, ...] = (
+    ("replies", "books_replies"),
+    ("records", "books_records"),
+    ("answered", "books_answered"),
+    ("client gone", "books_client_gone"),
+    ("other outcome", "books_unsettled"),
+    ("missing", "books_unrecorded"),
+    ("too many", "books_surplus"),
+    ("without usage or cost", "books_incomplete"),
+)
+WHEEL: tuple[Column, ...] = (("MB", "wheel_mb"),)
 START: tuple[Column, ...] = (
     ("first answer s", "start_seconds"),
     ("min", "start_min_seconds"),
@@ -98,7 +110,7 @@ def markdown(
         " · ".join(f"{name} {version}" for name, version in versions.items()),
         "",
         f"{options.rounds} interleaved rounds; {cpus}; {options.workers} worker(s). "
-        f"Upstream: {results.upstream}. Gateway: one key configured; "
+        f"Upstream: {results.upstream}. Gateway: {'key and price' if options.plain else 'everything'} on; "
         f"config appended: {options.config_extra or 'nothing'}. "
         f"nginx access log {'on' if options.nginx_access_log else 'off'}. Medians over rounds unless a "
         "column says min; ratios are to nginx in the same round, then their median.",
@@ -111,6 +123,8 @@ def markdown(
         (f"Paced streams: {streams}, {options.gap_ms:g} ms apart", stream_columns("paced")),
         (f"Unpaced streams: {streams}", stream_columns("unpaced")),
         ("Start", START),
+        ("Records of requests, all measures", BOOKS),
+        ("Wheel", WHEEL),
     )
     for title, columns in sections:
         body = table(figures, columns)
@@ -118,6 +132,9 @@ def markdown(
             lines += [f"## {title}", "", *body]
     counted: list[LoadSample | StreamSample] = [*results.load, *results.streams]
     problems = [f"{sample.target}: {sample.problem}" for sample in counted if sample.problem]
+    problems += [
+        f"{idle.target}: {idle.books.problem}" for idle in results.idle if idle.books and idle.books.problem
+    ]
     problems += [f"{failure.target}, {failure.measure}: {failure.message}" for failure in results.failures]
     if problems:
         lines += [

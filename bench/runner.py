@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench import checks, cpu, instance, measure, upstream
+from bench.books import damage
 from bench.instance import DIRECT, Instance
 from bench.loop import Check
 from bench.options import Options
@@ -36,6 +37,7 @@ class Results:
     starts: list[StartSample] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     upstream: str = ""
+    wheel_bytes: int | None = None
 
 
 def say(text: str) -> None:
@@ -71,6 +73,7 @@ class Run:
                 self._fresh_starts()
         finally:
             self.stop()
+        self._check_spools()
         return self.results
 
     def start(self) -> None:
@@ -135,6 +138,13 @@ class Run:
         self._cleanup.callback(started.stop)
         self.instances[name] = started
 
+    def _check_spools(self) -> None:
+        """Once all is stopped and every segment closed: no id stands twice in a spool, nothing is damaged."""
+        for name, one in self.instances.items():
+            problem = damage(one.launch.spool) if one.launch.spool else None
+            if problem:
+                self._failed(name, "spool", BenchError(problem))
+
     def _failed(self, name: str, what: str, error: Exception) -> None:
         say(f"{name}: {what}: {error}")
         self.results.failures.append(Failure(name, what, str(error)))
@@ -173,7 +183,7 @@ class Run:
             say(f"  load     {one.name:14}{cost} {sample.requests_per_second:9.0f}/s errors {sample.errors}")
 
         def idle(one: Instance) -> None:
-            sample = measure.idle_trips(one, options, turn)
+            sample = measure.idle_trips(one, self.upstream, options, turn)
             results.idle.append(sample)
             say(f"  idle     {one.name:14}{sample.p50_us:8.1f} µs p50")
 

@@ -4,11 +4,13 @@ from them.
 
 from dataclasses import dataclass
 
+from bench.books import Audit
+
 
 @dataclass(frozen=True)
 class LoadSample:
     """One wrk run between two verification passes. `lost` and `doubled` compare with what the upstream
-    received.
+    received, `books` (of gateways) with what it wrote down; `policy_p50_us` is the gateway's own figure.
     """
 
     target: str
@@ -25,16 +27,19 @@ class LoadSample:
     rss_bytes: int | None
     pss_bytes: int | None
     foreign_share: float | None
+    policy_p50_us: float | None
     verified: int
     wrong: int
     lost: int
     doubled: int
     problem: str | None
+    books: Audit | None
 
     @property
     def errors(self) -> int:
         """Everything that should be zero."""
-        return self.bad_status + self.socket_errors + self.wrong + self.lost + self.doubled
+        counted = self.bad_status + self.socket_errors + self.wrong + self.lost + self.doubled
+        return counted + (self.books.errors if self.books else 0)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class IdleSample:
     p50_us: float
     p99_us: float
     cpu_us: float | None
+    books: Audit | None
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,12 @@ class StreamSample:
     lost: int
     doubled: int
     problem: str | None
+    books: Audit | None
 
     @property
     def errors(self) -> int:
         """Streams that were not complete and right, and requests that did not arrive exactly once."""
-        return self.wrong + self.lost + self.doubled
+        return self.wrong + self.lost + self.doubled + (self.books.errors if self.books else 0)
 
 
 @dataclass(frozen=True)

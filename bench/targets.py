@@ -2,12 +2,24 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench import nginx
 from bench.options import HERE, Options
-from bench.payload import MODEL, TENANT, Kind, Request, key_digest, request
+from bench.payload import (
+    CLIENT_HEADERS,
+    INPUT_PUSD,
+    MODEL,
+    ORIGIN,
+    OUTPUT_PUSD,
+    TENANT,
+    Kind,
+    Request,
+    key_digest,
+    request,
+    usd_per_million,
+)
 from bench.processes import free_port
 
 UPSTREAM_KEY = "sk-upstream-bench"
@@ -23,15 +35,24 @@ class Site:
     upstreams: Mapping[Kind, int]
     options: Options
 
+    @property
+    def spool(self) -> Path:
+        """Where a gateway keeps its records."""
+        return self.directory / "state" / "spool"
+
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start one instance, and the port and request per kind of answer."""
+    """How to start one instance, and the port and request per kind of answer; of a gateway also its spool,
+    and the port of `/metrics` where it has one.
+    """
 
     argv: list[str]
     ports: Mapping[Kind, int]
     requests: Mapping[Kind, Request]
     env: Mapping[str, str] = field(default_factory=dict)
+    spool: Path | None = None
+    admin: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,17 +66,20 @@ class Target:
     start_seconds: float = 15.0
 
 
-def gateway_config(
-    directory: Path, port: int, admin_port: int, upstreams: Mapping[Kind, int], extra: str = ""
-) -> str:
-    """The gateway's config: one provider and deployment per kind, one key by its digest."""
+def gateway_config(site: Site, port: int, admin_port: int, tokenizer: str | None = None) -> str:
+    """The gateway's config: one provider, deployment and price per kind, one key by its digest; CORS and the
+    access log unless the run is plain. Metrics, spool, trace context and bounds are always on.
+    """
+    options = site.options
     lines = [
         "[server]",
         f'listen = "127.0.0.1:{port}"',
         f'admin = "127.0.0.1:{admin_port}"',
-        f"state_dir = {json.dumps(str(directory / 'state'))}",
+        f"state_dir = {json.dumps(str(site.directory / 'state'))}",
     ]
-    for kind, upstream in upstreams.items():
+    if not options.plain:
+        lines += [f'allowed_origins = ["{ORIGIN}"]', "[access_log]", 'path = "access.log"']
+    for kind, upstream in site.upstreams.items():
         lines += [
             f"[providers.{kind}]",
             'dialect = "openai"',
@@ -64,6 +88,10 @@ def gateway_config(
             f"[deployments.bench-{kind}]",
             f'provider = "{kind}"',
             f'model = "{kind.model}"',
+            *([f'tokenizer = "{tokenizer}"'] if tokenizer else []),
+            f"[prices.bench-{kind}]",
+            f"input = {usd_per_million(INPUT_PUSD)}",
+            f"output = {usd_per_million(OUTPUT_PUSD)}",
         ]
     lines += [
         f"[tenants.{TENANT}]",
@@ -71,7 +99,7 @@ def gateway_config(
         f'digest = "{key_digest()}"',
         f'tenant = "{TENANT}"',
         "",
-        extra,
+        Path(options.config_extra).read_text() if options.config_extra else "",
     ]
     return "\n".join(lines)
 
@@ -88,28 +116,42 @@ def _nginx(site: Site) -> Launch:
             access_log=site.options.nginx_access_log,
         )
     )
-    return Launch(nginx.argv(config), ports, {kind: request(kind) for kind in Kind})
+    return Launch(nginx.argv(config), ports, _requests(site))
 
 
-def _write_gateway(site: Site) -> tuple[Path, int]:
+def _requests(site: Site) -> dict[Kind, Request]:
+    """The same for every target that takes them as they are."""
+    return {kind: request(kind, {} if site.options.plain else CLIENT_HEADERS) for kind in Kind}
+
+
+def _one_port(site: Site, argv: list[str], port: int, env: Mapping[str, str] | None = None) -> Launch:
+    return Launch(argv, dict.fromkeys(Kind, port), _requests(site), env or {})
+
+
+def _write_gateway(site: Site, admin_port: int, tokenizer: str | None = None) -> tuple[Path, int]:
     """Write the gateway's config; its path and port."""
-    extra = Path(site.options.config_extra).read_text() if site.options.config_extra else ""
     port, config = free_port(), site.directory / "fastgate.toml"
-    config.write_text(gateway_config(site.directory, port, free_port(), site.upstreams, extra))
+    config.write_text(gateway_config(site, port, admin_port, tokenizer))
     return config, port
 
 
-def _one_port(argv: list[str], port: int, env: Mapping[str, str] | None = None) -> Launch:
-    return Launch(argv, dict.fromkeys(Kind, port), {kind: request(kind) for kind in Kind}, env or {})
+def _native(tokenizer: str | None = None) -> Callable[[Site], Launch]:
+    def prepare(site: Site) -> Launch:
+        admin = free_port()
+        config, port = _write_gateway(site, admin, tokenizer)
+        launch = _one_port(site, [f"{site.options.bin_dir}/fastgate", "serve", "-c", str(config)], port)
+        return replace(launch, spool=site.spool, admin=admin)
+
+    return prepare
 
 
-def _native(site: Site) -> Launch:
-    config, port = _write_gateway(site)
-    return _one_port([f"{site.options.bin_dir}/fastgate", "serve", "-c", str(config)], port)
+def _behind_server(site: Site, argv: list[str], config: Path, port: int) -> Launch:
+    """The ASGI door: it has no admin listener."""
+    return replace(_one_port(site, argv, port, {"FASTGATE_CONFIG": str(config)}), spool=site.spool)
 
 
 def _uvicorn(site: Site) -> Launch:
-    config, port = _write_gateway(site)
+    config, port = _write_gateway(site, free_port())
     argv = [
         f"{site.options.bin_dir}/uvicorn",
         site.options.asgi_app,
@@ -121,16 +163,16 @@ def _uvicorn(site: Site) -> Launch:
     argv += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
     argv += ["--no-proxy-headers", "--ws", "none"]
     argv += ["--workers", str(site.options.workers)] if site.options.workers > 1 else []
-    return _one_port(argv, port, {"FASTGATE_CONFIG": str(config)})
+    return _behind_server(site, argv, config, port)
 
 
 def _granian(interface: str, app: Callable[[Options], str]) -> Callable[[Site], Launch]:
     def prepare(site: Site) -> Launch:
-        config, port = _write_gateway(site)
+        config, port = _write_gateway(site, free_port())
         argv = [f"{site.options.bin_dir}/granian", "--interface", interface, "--host", "127.0.0.1"]
         argv += ["--port", str(port), "--loop", "uvloop", "--runtime-threads", "1", "--no-ws"]
         argv += ["--workers", str(site.options.workers), "--log-level", "warning", app(site.options)]
-        return _one_port(argv, port, {"FASTGATE_CONFIG": str(config)})
+        return _behind_server(site, argv, config, port)
 
     return prepare
 
@@ -161,7 +203,7 @@ def _litellm(site: Site) -> Launch:
     argv = [str(PEERS / "litellm" / "bin" / "litellm"), "--config", str(config), "--host", "127.0.0.1"]
     argv += ["--port", str(port), "--num_workers", str(site.options.workers), "--telemetry", "False"]
     env = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    return _one_port(argv, port, env)
+    return _one_port(site, argv, port, env)
 
 
 def _portkey(site: Site) -> Launch:
@@ -194,7 +236,8 @@ TARGETS: dict[str, Target] = {
     for target in (
         Target("nginx", _nginx, _nginx_binary),
         Target("stand-in", _nginx, _nginx_binary),  # nginx again: what the harness makes of two equal targets
-        Target("native", _native, _tool("fastgate")),
+        Target("native", _native(), _tool("fastgate")),
+        Target("native-o200k", _native("o200k"), _tool("fastgate")),  # what a vocabulary costs
         Target("uvicorn", _uvicorn, _tool("fastgate")),
         Target("granian-asgi", _granian("asgi", lambda options: options.asgi_app), _tool("fastgate")),
         Target("granian-rsgi", _granian("rsgi", lambda options: options.rsgi_app), _tool("fastgate")),
