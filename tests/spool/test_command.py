@@ -62,7 +62,7 @@ def test_the_directory_is_the_configurations(
 
 
 def test_since_takes_an_age_or_a_moment(spool: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    fill(spool, {"id": "1"})
+    fill(spool, {"id": "1"}, name="1000-1-0-000000.spool")
     for since, printed in (("1h", '{"id": "1"}\n'), ("2020-01-01", '{"id": "1"}\n'), ("2999-01-01", "")):
         assert run("cat", "--state-dir", str(spool.parent), "--since", since) == 0
         assert capfd.readouterr().out == printed

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::BuildHasher;
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,24 +59,14 @@ impl Worker {
         self.shared.snapshot.load_full()
     }
 
-    /// Writes down what an exchange came to.
+    /// Writes down what an exchange came to, where there is a spool; then the record survives the death of the process.
     pub(crate) fn keep(&self, record: &Record) {
-        let mut written = self.written.borrow_mut();
-        written.clear();
-        record.write_json(&mut written);
-        // A failure has been counted and raises the spool's alarm; the answer goes out all the same.
-        let _ = self.spool_append(&written);
-    }
-
-    /// Appends a record to the spool; once this returns `Ok` it survives the death of the process. Does nothing where
-    /// the spool is off.
-    ///
-    /// # Errors
-    /// The payload is no text or too long, or the disk took no more; the failure has been counted.
-    pub fn spool_append(&self, payload: &[u8]) -> io::Result<()> {
-        match &mut *self.spool.borrow_mut() {
-            Some(writer) => writer.append(payload),
-            None => Ok(()),
+        if let Some(writer) = &mut *self.spool.borrow_mut() {
+            let mut written = self.written.borrow_mut();
+            written.clear();
+            record.write_json(&mut written);
+            // A failure has been counted and raises the spool's alarm; the answer goes out all the same.
+            let _ = writer.append(&written);
         }
     }
 

@@ -44,7 +44,7 @@ impl Bench {
 
     fn finish_all(&self) {
         while let Ok(Task::Finish(segment)) = self.keeper.tasks.try_recv() {
-            self.keeper.finish_written(&segment);
+            self.keeper.finish_written(segment);
         }
     }
 
@@ -99,7 +99,7 @@ fn a_record_can_be_read_while_its_segment_is_open_and_after_every_step() {
     bench.finish_all();
     assert_eq!((bench.records(), bench.kinds()), (expected.to_vec(), kinds([("spool.zst", 1)])));
     let kept = std::fs::metadata(bench.only_file()).and_then(|file| file.modified()).expect("a time");
-    assert_eq!(kept, written, "--since goes by the last record");
+    assert!(kept >= written, "--since must not leave a record out");
     assert_eq!(bench.files.status().records, 3);
     assert_eq!(bench.warnings(), 0);
 }
@@ -176,6 +176,38 @@ fn damage_in_what_is_adopted_stays_and_is_told() {
     assert_eq!(problems.len(), 1);
     assert_eq!((problems[0].offset, problems[0].length, problems[0].is_torn), (21, 21, false));
     assert_eq!((bench.files.status().damaged, bench.warnings()), (1, 1));
+}
+
+#[test]
+fn a_record_that_was_not_copied_whole_is_torn_and_room_for_more_is_nothing() {
+    let mut whole = Vec::new();
+    fastgate_core::spool::frame(b"{\"id\":\"1\"}", &mut whole).expect("framed");
+    let mut unfinished = whole.clone();
+    unfinished[..4].fill(0);
+    let half = unfinished[..20].to_vec();
+    let room = vec![0; 5_000];
+    for (tail, torn) in [(vec![], 0), (unfinished.clone(), 1), (half, 1)] {
+        let bench = Bench::new(SETTINGS);
+        let path = bench.directory.path().join("1-1-0-0.open");
+        std::fs::write(&path, [whole.as_slice(), &tail, &room].concat()).expect("written");
+        let report = check(bench.directory.path()).expect("read");
+        assert_eq!((report.records, report.problems.len()), (1, torn));
+        assert!(report.problems.iter().all(|problem| problem.is_torn && problem.offset == whole.len() as u64));
+        bench.keeper.adopt_all();
+        assert_eq!((bench.kinds(), bench.warnings()), (kinds([("spool.zst", 1)]), 0));
+        assert_eq!(check(bench.directory.path()).expect("read").problems, [], "what was no record is cut off");
+        assert_eq!(bench.records(), [b"{\"id\":\"1\"}"]);
+    }
+    // With a record behind it, or in a segment that was closed, the same is damage.
+    for (name, bytes) in [
+        ("1-1-0-0.open", [whole.as_slice(), &unfinished, &whole].concat()),
+        ("1-1-0-0.spool", [whole.as_slice(), &unfinished].concat()),
+    ] {
+        let bench = Bench::new(SETTINGS);
+        std::fs::write(bench.directory.path().join(name), bytes).expect("written");
+        let report = check(bench.directory.path()).expect("read");
+        assert!(report.problems.len() == 1 && !report.problems[0].is_torn);
+    }
 }
 
 #[test]
@@ -264,7 +296,7 @@ fn little_room_and_a_large_spool_are_alarms_as_long_as_they_last() {
     }
     let status = bench.files.status();
     assert!(status.free_bytes > 0);
-    assert_eq!(status.spool_bytes, 24);
+    assert!(status.spool_bytes >= 24);
 }
 
 proptest! {
@@ -297,7 +329,8 @@ proptest! {
         let segments = segment::list(bench.directory.path()).expect("listed");
         let path = segments[flip.index(segments.len())].path(bench.directory.path());
         let mut bytes = std::fs::read(&path).expect("read");
-        let at = flip.index(bytes.len());
+        let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let at = flip.index(written);
         bytes[at] ^= 0x10;
         let mut file = File::options().write(true).open(&path).expect("opened");
         file.write_all(&bytes).expect("written");

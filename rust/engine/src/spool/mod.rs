@@ -3,6 +3,7 @@
 //! Every core appends to a segment of its own (`writer`), a thread beside them makes closed ones durable and small and
 //! watches the disk (`keeper`), and anybody may read them at any time (`reader`). Nothing here deletes a record.
 
+mod appender;
 mod check;
 mod keeper;
 mod reader;

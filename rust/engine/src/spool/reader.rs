@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use fastgate_core::spool::{Fault, Step, read};
+use fastgate_core::spool::{Fault, MAGIC, Step, read};
 
 use super::segment::{self, Segment, Stage};
 
@@ -54,7 +54,7 @@ pub struct Problem {
 }
 
 impl SpoolReader {
-    /// The segments there are now; with `since`, those whose last record is not older.
+    /// The segments there are now; with `since`, those that are open, or were closed since.
     ///
     /// # Errors
     /// The directory can't be read.
@@ -63,7 +63,9 @@ impl SpoolReader {
         if let Some(since) = since {
             let written = |found: &Segment| std::fs::metadata(found.path(directory)).and_then(|file| file.modified());
             // One that was renamed in between is young.
-            segments.retain(|found| written(found).map_or(true, |written| written >= since));
+            // That of a mapped file lags behind its records.
+            let is_open = |found: &Segment| found.stage == Stage::Open;
+            segments.retain(|found| is_open(found) || written(found).map_or(true, |written| written >= since));
         }
         Ok(Self { directory: directory.to_owned(), segments, current: None })
     }
@@ -88,7 +90,7 @@ impl SpoolReader {
                 }
                 Ok(Some(Entry::Damage { fault, offset, length })) => (offset, length, fault.name(), false),
                 Ok(Some(Entry::Torn { offset, length })) => (offset, length, "torn tail", true),
-                Ok(None) => {
+                Ok(Some(Entry::Unwritten { .. }) | None) => {
                     self.current = None;
                     break;
                 }
@@ -139,6 +141,11 @@ pub(super) enum Entry<'bytes> {
         /// How much of it there is.
         length: u64,
     },
+    /// Nothing but room that an open segment has for more.
+    Unwritten {
+        /// Where it begins.
+        offset: u64,
+    },
 }
 
 /// One segment, read in pieces.
@@ -152,7 +159,17 @@ pub(super) struct SegmentReader {
     /// Why there is nothing behind the buffer's end.
     failure: Option<io::Error>,
     /// Damage whose end has not been seen yet.
-    damage: Option<(Fault, Range<u64>)>,
+    damage: Option<Damaged>,
+    stage: Stage,
+}
+
+struct Damaged {
+    fault: Fault,
+    place: Range<u64>,
+    /// It begins with zeros, where a record that was copied whole has its magic.
+    is_unfinished: bool,
+    /// There are only zeros.
+    is_blank: bool,
 }
 
 impl std::fmt::Debug for SegmentReader {
@@ -162,8 +179,8 @@ impl std::fmt::Debug for SegmentReader {
 }
 
 impl SegmentReader {
-    pub(super) fn new(source: Box<dyn Read + Send>) -> Self {
-        Self { source, buffer: Vec::new(), start: 0, offset: 0, is_at_end: false, failure: None, damage: None }
+    pub(super) fn new(source: Box<dyn Read + Send>, stage: Stage) -> Self {
+        Self { source, buffer: Vec::new(), start: 0, offset: 0, is_at_end: false, failure: None, damage: None, stage }
     }
 
     fn open(directory: &Path, found: &Segment) -> io::Result<Self> {
@@ -177,10 +194,11 @@ impl SegmentReader {
             }
         }
         let (stage, file) = result?;
-        Ok(Self::new(match stage {
+        let source: Box<dyn Read + Send> = match stage {
             Stage::Compressed => Box::new(zstd::Decoder::new(file)?),
             Stage::Open | Stage::Closed => Box::new(file),
-        }))
+        };
+        Ok(Self::new(source, stage))
     }
 
     /// What comes next; `None` at the end. An error comes behind everything that could be read.
@@ -191,21 +209,22 @@ impl SegmentReader {
                 Step::End if !self.is_at_end => self.fill(READ_BYTES),
                 // A reader that got the bytes in one piece would have seen one place.
                 Step::Damage { fault: Fault::NoRecord, length } if self.damage.is_some() => {
+                    let is_blank = self.is_blank(length);
                     self.skip(length);
-                    self.damage = self.damage.take().map(|(fault, place)| (fault, place.start..self.offset));
+                    if let Some(damage) = &mut self.damage {
+                        damage.place.end = self.offset;
+                        damage.is_blank &= is_blank;
+                    }
                 }
                 Step::Damage { fault, length } if self.damage.is_none() => {
                     let start = self.offset;
+                    let (is_unfinished, is_blank) = (self.is_blank(length.min(MAGIC.len())), self.is_blank(length));
                     self.skip(length);
-                    self.damage = Some((fault, start..self.offset));
+                    self.damage = Some(Damaged { fault, place: start..self.offset, is_unfinished, is_blank });
                 }
-                _ if self.damage.is_some() => {
-                    let damage = self.damage.take();
-                    return Ok(damage.map(|(fault, place)| Entry::Damage {
-                        fault,
-                        offset: place.start,
-                        length: place.end - place.start,
-                    }));
+                step if self.damage.is_some() => {
+                    let is_tail = self.stage == Stage::Open && step == Step::End;
+                    return Ok(self.damage.take().map(|damage| damage.entry(is_tail)));
                 }
                 Step::Record { payload, length } => {
                     let payload_bytes = payload.len();
@@ -226,6 +245,10 @@ impl SegmentReader {
         Ok(Some(Entry::Record { payload: &self.buffer[payload] }))
     }
 
+    fn is_blank(&self, length: usize) -> bool {
+        self.buffer[self.start..self.start + length].iter().all(|byte| *byte == 0)
+    }
+
     fn skip(&mut self, length: usize) {
         self.start += length;
         self.offset += length as u64;
@@ -240,6 +263,18 @@ impl SegmentReader {
             Ok(got) => self.is_at_end = (got as u64) < wanted,
             // What was read before it stays in the buffer.
             Err(error) => (self.is_at_end, self.failure) = (true, Some(error)),
+        }
+    }
+}
+
+impl Damaged {
+    /// What it is. `is_tail`: nothing stands behind it in a segment that is open.
+    fn entry<'bytes>(self, is_tail: bool) -> Entry<'bytes> {
+        let (offset, length) = (self.place.start, self.place.end - self.place.start);
+        match (is_tail && self.is_unfinished, self.is_blank) {
+            (true, true) => Entry::Unwritten { offset },
+            (true, false) => Entry::Torn { offset, length },
+            (false, _) => Entry::Damage { fault: self.fault, offset, length },
         }
     }
 }

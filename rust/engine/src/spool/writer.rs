@@ -1,7 +1,7 @@
-//! One core's writer: a record is one `write`, and after it the record outlives the process.
+//! One core's writer: what it has appended outlives the process.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fastgate_core::spool::frame;
 
+use super::appender::Appender;
 use super::keeper::Task;
 use super::segment::{self, Stage};
 use super::{Files, WriterCounts};
@@ -37,9 +38,7 @@ pub struct SpoolWriter {
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) name: String,
-    pub(super) file: File,
-    /// Bytes of whole records; what stands behind them is no record.
-    pub(super) length: u64,
+    pub(super) appender: Appender,
     opened: Instant,
 }
 
@@ -60,7 +59,7 @@ impl SpoolWriter {
         self.append_many([payload])
     }
 
-    /// Appends records with one `write`: all of them or none.
+    /// Appends records: all of them or none.
     ///
     /// # Errors
     /// As [`Self::append`].
@@ -100,14 +99,13 @@ impl SpoolWriter {
             Some(current) => current,
             none => none.insert(create(&self.files.directory, self.number, &mut self.segments)?),
         };
-        let written = current.file.write_all(&self.buffer);
-        match written {
-            Ok(()) => current.length += self.buffer.len() as u64,
-            Err(_) if current.file.set_len(current.length).is_ok() => {}
-            // Half a record that can't be cut off must be this segment's end; the keeper tries again.
-            Err(_) => self.close_segment(),
-        }
-        written
+        current.appender.append(&self.buffer).map_err(|failure| {
+            if !failure.is_clean {
+                // Half a record that can't be cut off must be this segment's end; the keeper tries again.
+                self.close_segment();
+            }
+            failure.error
+        })
     }
 
     /// Closes a segment that is large or old enough. A core calls it every second or so, for the hours when it has
@@ -115,8 +113,9 @@ impl SpoolWriter {
     pub fn rotate_if_due(&mut self) {
         let settings = self.files.settings.load();
         let age = Duration::from_millis(settings.segment_age_ms);
-        let is_due =
-            |current: &Current| current.length >= settings.segment_size_bytes || current.opened.elapsed() >= age;
+        let is_due = |current: &Current| {
+            current.appender.length() >= settings.segment_size_bytes || current.opened.elapsed() >= age
+        };
         if self.current.as_ref().is_some_and(is_due) {
             self.close_segment();
         }
@@ -143,7 +142,7 @@ fn create(directory: &Path, writer: u32, segments: &mut u32) -> io::Result<Curre
         let name = format!("{started_unix_ms:013}-{}-{writer}-{segments:06}", std::process::id());
         *segments = segments.wrapping_add(1);
         let path = segment::path(directory, &name, Stage::Open);
-        let file = match File::options().append(true).create_new(true).mode(MODE).open(&path) {
+        let file = match File::options().read(true).write(true).create_new(true).mode(MODE).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             Err(error) => return Err(error),
@@ -151,7 +150,7 @@ fn create(directory: &Path, writer: u32, segments: &mut u32) -> io::Result<Curre
         file.lock()?;
         // Before it was locked another process may have taken it for one left behind, and removed it as empty.
         if segment::stands_at(&file, &path)? {
-            return Ok(Current { name, file, length: 0, opened: Instant::now() });
+            return Ok(Current { name, appender: Appender::new(file), opened: Instant::now() });
         }
     }
 }
