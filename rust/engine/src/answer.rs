@@ -209,7 +209,13 @@ fn describe(headers: &mut HeaderMap, record: &Record) {
     if let Ok(request_id) = HeaderValue::from_str(record.id.as_str()) {
         headers.insert(REQUEST_ID, request_id);
     }
-    headers.insert(ATTEMPTS, HeaderValue::from(record.attempts));
+    headers.insert(
+        ATTEMPTS,
+        match record.attempts {
+            1 => HeaderValue::from_static("1"),
+            attempts => HeaderValue::from(attempts),
+        },
+    );
     if let Some(deployment) = record.deployment {
         headers.insert(DEPLOYMENT, record.snapshot.deployment_names[deployment].clone());
     }

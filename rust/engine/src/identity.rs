@@ -27,6 +27,9 @@ const SESSION: [HeaderName; 4] = [
 const FEATURE: [HeaderName; 1] = [HeaderName::from_static("x-fastgate-feature")];
 const TAGS: HeaderName = HeaderName::from_static("x-fastgate-tags");
 
+/// What all of them begin with.
+const PREFIXES: [&str; 4] = ["x-fastgate-", "helicone-", "x-litellm-", "x-bf-"];
+
 /// Names that a request is accounted under.
 #[derive(Debug, Default)]
 pub struct Identity {
@@ -46,11 +49,19 @@ impl Identity {
     /// # Errors
     /// A header whose name is too long or not visible ASCII, or too many tags.
     pub(crate) fn read(caller: &Caller<'_>, headers: &HeaderMap) -> Result<Self, Failure> {
-        let named = |fixed: Option<&str>, names| {
-            fixed.map_or_else(|| name_in(headers, names), |fixed| Ok(Some(fixed.to_owned())))
-        };
-        let (user, feature) = (named(caller.user(), &USER)?, named(caller.feature(), &FEATURE)?);
-        Ok(Self { user, feature, session: name_in(headers, &SESSION)?, tags: tags_in(headers)? })
+        let fixed = |name: Option<&str>| name.map(str::to_owned);
+        let (user, feature) = (fixed(caller.user()), fixed(caller.feature()));
+        // One pass over a few headers is cheaper than looking for each of these names.
+        if !headers.keys().any(|name| PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))) {
+            return Ok(Self { user, feature, ..Self::default() });
+        }
+        let named = |fixed: Option<String>, names| fixed.map_or_else(|| name_in(headers, names), |name| Ok(Some(name)));
+        Ok(Self {
+            user: named(user, &USER)?,
+            feature: named(feature, &FEATURE)?,
+            session: name_in(headers, &SESSION)?,
+            tags: tags_in(headers)?,
+        })
     }
 
     /// Fills in the user where only the body names one, or the key stands for it.
@@ -120,6 +131,12 @@ mod tests {
         assert_eq!(user(&key, &both, None).as_deref(), Some("own"));
         key.user = Some("fixed".into());
         assert_eq!(user(&key, &both, Some("body")).as_deref(), Some("fixed"));
+    }
+
+    #[test]
+    fn every_name_begins_with_one_of_the_prefixes() {
+        let names = USER.iter().chain(&SESSION).chain(&FEATURE).chain([&TAGS]);
+        assert!(names.map(HeaderName::as_str).all(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix))));
     }
 
     #[test]
