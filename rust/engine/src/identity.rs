@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn every_name_begins_with_one_of_the_prefixes() {
-        let names = USER.iter().chain(&SESSION).chain(&FEATURE).chain([&TAGS]);
+        let tags = [TAGS];
+        let names = USER.iter().chain(&SESSION).chain(&FEATURE).chain(&tags);
         assert!(names.map(HeaderName::as_str).all(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix))));
     }
 
