@@ -135,8 +135,8 @@ mod tests {
 
     #[test]
     fn every_name_begins_with_one_of_the_prefixes() {
-        let tags = [TAGS];
-        let names = USER.iter().chain(&SESSION).chain(&FEATURE).chain(&tags);
+        let (users, sessions, features, tags) = (USER, SESSION, FEATURE, [TAGS]);
+        let names = users.iter().chain(&sessions).chain(&features).chain(&tags);
         assert!(names.map(HeaderName::as_str).all(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix))));
     }
 
