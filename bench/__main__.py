@@ -58,7 +58,7 @@ def main() -> int:
     path = report.write(Path(options.output), found, results, options, versions(), verdicts, when)
     print(path.read_text())
     print(f"written to {path} and {path.with_suffix('.json').name}", file=sys.stderr)
-    errors = sum(values[bars.ERRORS] or 0 for values in found.values())
+    errors = sum(values.get(bars.ERRORS) or 0 for values in found.values())
     return int(errors > 0 or bool(results.failures) or any(not verdict.holds for verdict in verdicts))
 
 

@@ -75,5 +75,6 @@ def compare(figures: Mapping[str, Mapping[str, float | None]], stage: str) -> li
     verdicts += [
         Verdict(f"{target}: requests lost, doubled, wrong or not recorded once", 0, values.get(ERRORS))
         for target, values in figures.items()
+        if ERRORS in values
     ]
     return verdicts

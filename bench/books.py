@@ -122,7 +122,7 @@ def count(payloads: Iterable[bytes], since_unix_us: int) -> Entries:
     return Entries(records, answered, client_gone, attempts, records - len(seen), incomplete)
 
 
-def problem(audit: Audit | None) -> str | None:
+def mismatch(audit: Audit | None) -> str | None:
     """What does not fit, where there are books at all."""
     return audit.problem if audit else None
 

@@ -148,5 +148,5 @@ def figures(results: Results) -> dict[str, Figures]:
             ERRORS: errors,
         }
     if results.wheel_bytes is not None:
-        found["wheel"] = {"wheel_mb": results.wheel_bytes / MEGABYTE, ERRORS: 0}
+        found["wheel"] = {"wheel_mb": results.wheel_bytes / MEGABYTE}
     return found

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from bench import cpu, idle, metrics, wrk
-from bench.books import problem
+from bench.books import mismatch
 from bench.instance import Instance, used_ns
 from bench.loop import LoopResult, closed_loop
 from bench.options import Options
@@ -66,7 +66,7 @@ def load(instance: Instance, upstream: Upstream, options: Options, directory: Pa
         wrong=before.wrong + after.wrong,
         lost=before.lost + after.lost + max(0, answered - received),
         doubled=before.doubled + after.doubled + max(0, received - result.requests - under_way),
-        problem=before.problem or after.problem or problem(audit),
+        problem=before.problem or after.problem or mismatch(audit),
         books=audit,
     )
 
@@ -147,6 +147,6 @@ def streams(
         wrong=done.wrong,
         lost=done.lost,
         doubled=done.doubled,
-        problem=done.problem or (HELD_BACK if held_back else None) or problem(audit),
+        problem=done.problem or (HELD_BACK if held_back else None) or mismatch(audit),
         books=audit,
     )

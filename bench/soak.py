@@ -1,4 +1,5 @@
-"""Does memory stay flat? `python -m bench.soak --target native`: 200,000 checked requests, memory on the way.
+"""Does memory stay flat? `python -m bench.soak --target native`: 200,000 checked requests, memory on the way,
+and one record of each in the end.
 
 The bar compares resident memory after 60,000 requests, when pools and caches have filled, with that after
 200,000.
@@ -9,6 +10,7 @@ import json
 from collections.abc import Sequence
 
 from bench.alone import alone
+from bench.books import mismatch
 from bench.loop import closed_loop
 from bench.options import options_from, parser
 from bench.payload import Kind
@@ -48,7 +50,7 @@ def main() -> int:
             instance.port(Kind.JSON),
             instance.encoded(Kind.JSON),
         )
-        check = instance.checks[Kind.JSON]
+        check, books = instance.checks[Kind.JSON], instance.books()
         for done in range(0, total, STEP):
             part = min(STEP, total - done)
             result = closed_loop(port, request, connections=options.connections, total=part, check=check)
@@ -59,12 +61,14 @@ def main() -> int:
                 f"{done + part:>9,} requests  RSS {samples[-1][1] / 1e6:7.2f} MB  errors {errors}", flush=True
             )
         received = counter.received(total - errors)
+        audit = books.audit(replies=total - errors, sent=total, received=received)
     settled = min(SETTLED, total)
     growth = growth_mb(samples, settled)
     holds = abs(growth) <= LIMIT_MB and not errors and received == total
+    holds = holds and not (audit and audit.errors)
     print(f"upstream received {received:,} of {total:,}")
     print(f"growth after {settled:,} requests: {growth:+.2f} MB (bar {LIMIT_MB} MB)")
-    if problem:
+    if problem := problem or mismatch(audit):
         print(f"first problem: {problem}")
     print(
         json.dumps(

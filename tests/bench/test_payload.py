@@ -3,13 +3,16 @@
 import hashlib
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bench.checks import content, events, exact, same_content
 from bench.http1 import Reply
+from bench.options import Options
 from bench.payload import (
     KEY,
+    ORIGIN,
     REPLY_BYTES,
     REQUEST_BYTES,
     Kind,
@@ -20,7 +23,7 @@ from bench.payload import (
     stream_events,
 )
 from bench.processes import BenchError
-from bench.targets import gateway_config
+from bench.targets import Site, gateway_config
 from bench.upstream import parse_counts
 
 
@@ -86,14 +89,23 @@ def test_rewritten_chunks_with_the_same_text_have_the_same_content() -> None:
     assert "another text" in (check(Reply(200, {}, whole.replace(b"token3", b"token4"))) or "")
 
 
-def test_the_gateways_config_is_toml_and_holds_no_key() -> None:
-    text = gateway_config(Path("/somewhere"), 1, 2, dict.fromkeys(Kind, 3), "[tiers.paid]\nweight = 1\n")
+def test_the_gateways_config_is_toml_and_holds_no_key(tmp_path: Path) -> None:
+    extra = tmp_path / "extra.toml"
+    extra.write_text("[tiers.paid]\nweight = 1\n")
+    site = Site(tmp_path, dict.fromkeys(Kind, 3), Options(config_extra=str(extra)))
+    text = gateway_config(site, 1, 2)
     config = tomllib.loads(text)
     assert config["server"]["listen"] == "127.0.0.1:1"
     assert config["keys"][0]["digest"] == "sha256:" + hashlib.sha256(KEY.encode()).hexdigest() == key_digest()
     assert {one["model"] for one in config["deployments"].values()} == {kind.model for kind in Kind}
     assert config["tiers"]["paid"]["weight"] == 1
     assert KEY not in text
+    assert config["prices"]["bench-json"] == {"input": 0.15, "output": 0.6}
+    assert config["server"]["allowed_origins"] == [ORIGIN]
+    assert config["access_log"]["path"] == "access.log"
+    plain = tomllib.loads(gateway_config(replace(site, options=Options(plain=True)), 1, 2, "o200k"))
+    assert "access_log" not in plain
+    assert {one["tokenizer"] for one in plain["deployments"].values()} == {"o200k"}
 
 
 def test_counts_of_both_upstreams() -> None:
