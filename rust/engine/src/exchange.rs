@@ -185,7 +185,8 @@ impl<'a> Exchange<'a> {
         let (body, is_whole) = flight.read(WHOLE_ANSWER_LIMIT_BYTES).await?;
         let record = &mut self.settlement.record;
         record.lap(Stage::Answer);
-        record.usage = answer::judge(&flight.head, &body, is_whole, &deployment.id, operation)?.usage;
+        let answer = answer::judge(&flight.head, &body, is_whole, &deployment.id, operation)?;
+        (record.usage, record.service_tier) = (answer.usage, answer.service_tier);
         if !is_success {
             let body = self.snapshot.target(deployment).secrets.remove_from(body);
             return Ok(Reply::Whole { head: flight.head, body });
