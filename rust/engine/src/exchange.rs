@@ -79,7 +79,7 @@ impl<'a> Exchange<'a> {
         // The reading is counted with the waiting where a body comes in pieces.
         record.lap(Stage::Receive);
         record.request_bytes = payload.length();
-        record.identity.complete(&caller, request.and_then(|request| request.user.clone()));
+        record.identity.complete(record.key.as_deref(), request.and_then(|request| request.user.clone()));
         record.is_stream = request.is_some_and(|request| request.stream);
         let choices = request.map_or(1, |request| request.choices);
         record.lap(Stage::Read);

@@ -191,6 +191,8 @@ impl Record {
     pub(crate) fn finish(&mut self, outcome: Outcome, vocabularies: &Vocabularies) {
         self.outcome = outcome;
         self.total = self.started.elapsed();
+        // The request may have ended before it named anybody.
+        self.identity.complete(self.key.as_deref(), None);
         self.complete_usage(vocabularies);
         self.cost = self.price();
     }
