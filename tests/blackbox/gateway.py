@@ -115,8 +115,10 @@ class Gateway:
         self.state_dir = folder / "state"
         self.config_file = folder / "fastgate.toml"
         self.log_file = folder / "gateway.log"
+        # Only the native door listens there.
+        self.admin_port = free_port()
         self._server = server(
-            f"127.0.0.1:{self.port}", f"127.0.0.1:{free_port()}", str(self.state_dir), settings
+            f"127.0.0.1:{self.port}", f"127.0.0.1:{self.admin_port}", str(self.state_dir), settings
         )
         self.configure(config)
         self.process = self.start_process()

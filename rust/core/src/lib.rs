@@ -14,6 +14,7 @@ pub mod limits;
 pub mod multipart;
 pub mod prices;
 pub mod routing;
+pub mod service_tier;
 pub mod spool;
 pub mod sse;
 pub mod tables;

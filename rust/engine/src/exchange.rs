@@ -79,7 +79,7 @@ impl<'a> Exchange<'a> {
         // The reading is counted with the waiting where a body comes in pieces.
         record.lap(Stage::Receive);
         record.request_bytes = payload.length();
-        record.identity.complete(&caller, request.and_then(|request| request.user.clone()));
+        record.identity.complete(record.key.as_deref(), request.and_then(|request| request.user.clone()));
         record.is_stream = request.is_some_and(|request| request.stream);
         let choices = request.map_or(1, |request| request.choices);
         record.lap(Stage::Read);
@@ -185,7 +185,8 @@ impl<'a> Exchange<'a> {
         let (body, is_whole) = flight.read(WHOLE_ANSWER_LIMIT_BYTES).await?;
         let record = &mut self.settlement.record;
         record.lap(Stage::Answer);
-        record.usage = answer::judge(&flight.head, &body, is_whole, &deployment.id, operation)?.usage;
+        let answer = answer::judge(&flight.head, &body, is_whole, &deployment.id, operation)?;
+        (record.usage, record.service_tier) = (answer.usage, answer.service_tier);
         if !is_success {
             let body = self.snapshot.target(deployment).secrets.remove_from(body);
             return Ok(Reply::Whole { head: flight.head, body });

@@ -64,10 +64,10 @@ impl Identity {
         })
     }
 
-    /// Fills in the user where only the body names one, or the key stands for it.
-    pub(crate) fn complete(&mut self, caller: &Caller<'_>, body_user: Option<String>) {
+    /// Fills in the user where only the body names one, or the key of this id stands for it.
+    pub(crate) fn complete(&mut self, key: Option<&str>, body_user: Option<String>) {
         let named = body_user.filter(|user| (1..=NAME_LIMIT_BYTES).contains(&user.len()));
-        self.user = self.user.take().or(named).or_else(|| Some(format!("key:{}", caller.key()?.id())));
+        self.user = self.user.take().or(named).or_else(|| Some(format!("key:{}", key?)));
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
         let user = |key: &Key, pairs: &[(&'static str, &'static str)], body: Option<&str>| {
             let caller = Caller { credential: Credential::Key(key), tenant: 0 };
             let mut identity = Identity::read(&caller, &headers(pairs)).expect("valid");
-            identity.complete(&caller, body.map(str::to_owned));
+            identity.complete(Some(key.id()), body.map(str::to_owned));
             identity.user
         };
         assert_eq!(user(&key, &[], None).as_deref(), Some("key:0123456789ab"));

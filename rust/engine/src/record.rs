@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fastgate_core::prices::Context;
+use fastgate_core::service_tier::ServiceTier;
 use fastgate_core::telemetry::series::Cost;
 use fastgate_core::telemetry::trace_context::TraceContext;
 use fastgate_core::usage::Usage;
@@ -99,8 +100,10 @@ pub struct Record {
     pub cost: Cost,
     /// Which token counts belong to it.
     pub books: Books,
-    /// What its rates depend on.
+    /// What its rates depend on, whatever the provider says.
     pub price_context: Context<'static>,
+    /// What the provider says it billed by.
+    pub service_tier: Option<ServiceTier>,
     /// Bytes of the request's body.
     pub request_bytes: u64,
     /// Bytes of content in the answer, as written in JSON.
@@ -142,6 +145,7 @@ impl Record {
             cost: Cost::NotApplicable,
             books: Books::Nothing,
             price_context: &[],
+            service_tier: None,
             request_bytes: 0,
             content_bytes: 0,
             started_at: SystemTime::now(),
@@ -187,6 +191,8 @@ impl Record {
     pub(crate) fn finish(&mut self, outcome: Outcome, vocabularies: &Vocabularies) {
         self.outcome = outcome;
         self.total = self.started.elapsed();
+        // The request may have ended before it named anybody.
+        self.identity.complete(self.key.as_deref(), None);
         self.complete_usage(vocabularies);
         self.cost = self.price();
     }
@@ -200,8 +206,12 @@ impl Record {
         let (Some(usage), Some(deployment)) = (&self.usage, self.deployment) else { return Cost::NotApplicable };
         let model = self.provider_model.as_deref().unwrap_or_default();
         let Snapshot { rates, tables, .. } = &*self.snapshot;
+        let context = match self.service_tier {
+            Some(tier) if self.price_context.is_empty() => tier.context(),
+            _ => self.price_context,
+        };
         rates
-            .price(tables, deployment, model, usage, self.started_unix_s(), self.price_context)
+            .price(tables, deployment, model, usage, self.started_unix_s(), context)
             .map_or(Cost::Unknown, |price| Cost::Known(price.total_pusd))
     }
 
@@ -256,6 +266,7 @@ impl Record {
             fault: self.outcome.fault(),
             usage: self.usage.map(UsageDocument::from),
             usage_estimated: self.is_estimated,
+            service_tier: self.service_tier.map(ServiceTier::name),
             cost_pusd: self.cost.known(),
             request_bytes: self.request_bytes,
             overhead_us: micros(self.overhead()),
@@ -298,6 +309,7 @@ struct Document<'a> {
     fault: &'a str,
     usage: Option<UsageDocument>,
     usage_estimated: bool,
+    service_tier: Option<&'a str>,
     /// `null` where it is unknown.
     cost_pusd: Option<i64>,
     request_bytes: u64,

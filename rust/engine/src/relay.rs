@@ -214,6 +214,7 @@ impl Events {
     /// Notes what was received.
     fn account(&self, settlement: &mut Settlement) {
         settlement.record.usage = self.reader.usage();
+        settlement.record.service_tier = self.reader.service_tier();
         settlement.record.content_bytes = self.reader.content_bytes();
     }
 

@@ -127,3 +127,86 @@ impl Drop for Settlement {
         self.settle(if std::thread::panicking() { Outcome::Panicked } else { Outcome::ClientGone });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::path::Path;
+
+    use fastgate_core::telemetry::trace_context::TraceContext;
+    use fastgate_core::usage::Usage;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::gateway::Shared;
+    use crate::record::Books;
+    use crate::snapshot::Environment;
+    use crate::spool::SpoolReader;
+
+    fn worker(state_dir: &Path) -> Rc<Worker> {
+        let tables = crate::testing::tables(&json!({}));
+        let shared = Shared::new(tables, Environment::from_process(), Some(state_dir)).expect("prepared");
+        let counts = shared.add_counts();
+        Worker::new(shared, counts)
+    }
+
+    fn begin(worker: &Rc<Worker>) -> Settlement {
+        let trace = TraceContext::from_headers(None, (1, 2));
+        let mut record = Record::begin(worker.request_id(), trace, "chat", worker.snapshot());
+        record.books = Books::Reported;
+        record.usage = Some(Usage { input_tokens: 3, ..Usage::default() });
+        Settlement::begin(Rc::clone(worker), record)
+    }
+
+    fn records(state_dir: &Path) -> Vec<Value> {
+        let mut reader = SpoolReader::open(&state_dir.join("spool"), None).expect("a spool");
+        let mut records = Vec::new();
+        while let Some(batch) = reader.next_batch(1 << 20) {
+            assert!(batch.problems.is_empty(), "{:?}", batch.problems);
+            records.extend(batch.records().map(|payload| serde_json::from_slice(payload).expect("JSON")));
+        }
+        records
+    }
+
+    fn counted(worker: &Worker) -> Vec<(&'static str, &'static str, u64)> {
+        let (started, settled) = worker.counts.read();
+        let settled: Vec<_> = settled.filter(|(.., count)| *count > 0).collect();
+        assert_eq!(started, settled.iter().map(|(.., count)| count).sum::<u64>());
+        settled
+    }
+
+    #[test]
+    fn a_task_that_panics_leaves_its_record() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let worker = worker(directory.path());
+        let settlement = begin(&worker);
+        let id = settlement.record.id;
+        let died = catch_unwind(AssertUnwindSafe(move || {
+            let _held = settlement;
+            panic!("in the middle of an exchange");
+        }));
+        assert!(died.is_err());
+        let [record] = records(directory.path()).try_into().expect("one record");
+        assert_eq!(record["id"], id.as_str());
+        assert_eq!([&record["outcome"], &record["fault"]], ["panicked", "gateway"]);
+        assert_eq!((&record["status"], &record["usage"]["input_tokens"]), (&Value::Null, &3.into()));
+        assert_eq!(counted(&worker), [("panicked", "gateway", 1)]);
+        // The core goes on.
+        begin(&worker).settle(Outcome::Answered);
+        assert_eq!(records(directory.path()).len(), 2);
+    }
+
+    #[test]
+    fn only_the_first_outcome_is_written() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let worker = worker(directory.path());
+        let mut settlement = begin(&worker);
+        settlement.settle(Outcome::Failed(Cause::ProviderTimeout));
+        settlement.settle(Outcome::Answered);
+        drop(settlement);
+        drop(begin(&worker));
+        let outcomes: Vec<Value> = records(directory.path()).iter().map(|record| record["outcome"].clone()).collect();
+        assert_eq!(outcomes, ["provider_timeout", "client_gone"]);
+        assert_eq!(counted(&worker), [("client_gone", "caller", 1), ("provider_timeout", "provider", 1)]);
+    }
+}

@@ -17,6 +17,7 @@ use std::ops::Range;
 use openai::Request;
 
 use crate::failure::Failure;
+use crate::service_tier::ServiceTier;
 use crate::usage::Usage;
 
 /// A wire format of requests and answers.
@@ -77,6 +78,8 @@ impl Dialect {
 pub struct Answer {
     /// The provider's token counts, where it tells them.
     pub usage: Option<Usage>,
+    /// What it was billed at, where it tells that.
+    pub service_tier: Option<ServiceTier>,
 }
 
 /// Follows a stream event by event, in whichever format it is.
@@ -105,6 +108,17 @@ impl StreamReader {
             Self::OpenaiChat(reader) => reader.usage(),
             Self::OpenaiResponses(reader) => reader.usage(),
             Self::OpenaiPlain(reader) => reader.usage(),
+        }
+    }
+
+    /// The service tier told last.
+    #[must_use]
+    pub fn service_tier(&self) -> Option<ServiceTier> {
+        match self {
+            Self::OpenaiChat(reader) => reader.service_tier(),
+            Self::OpenaiResponses(reader) => reader.service_tier(),
+            // Images and audio have one tier.
+            Self::OpenaiPlain(_) => None,
         }
     }
 

@@ -12,6 +12,7 @@ use super::Answer;
 use super::splice::Splice;
 use crate::failure::Failure;
 use crate::json::{JsonError, Object, Value};
+use crate::service_tier::{self, ServiceTier};
 use crate::usage::Usage;
 
 /// What the gateway needs of a request body.
@@ -104,9 +105,12 @@ pub(super) fn read_answer(body: &[u8], read_usage: impl FnOnce(&[u8]) -> Option<
     struct Fields<'body> {
         #[serde(borrow, default)]
         usage: Option<&'body RawValue>,
+        #[serde(default, deserialize_with = "service_tier::deserialize")]
+        service_tier: Option<ServiceTier>,
     }
     let fields: Fields<'_> = serde_json::from_slice(body).ok()?;
-    Some(Answer { usage: fields.usage.and_then(|usage| read_usage(usage.get().as_bytes())) })
+    let usage = fields.usage.and_then(|usage| read_usage(usage.get().as_bytes()));
+    Some(Answer { usage, service_tier: fields.service_tier })
 }
 
 /// Something that a provider keeps: a response, a file, a batch.

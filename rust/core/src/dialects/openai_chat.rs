@@ -15,6 +15,7 @@ use super::splice::Splice;
 use super::{Answer, Completeness, EventClass, Reading, openai_usage};
 use crate::failure::Failure;
 use crate::json::{Object, Value};
+use crate::service_tier::{self, ServiceTier};
 use crate::usage::Usage;
 
 /// The end mark of a stream.
@@ -108,6 +109,7 @@ pub struct StreamReader {
     /// An event had the field `finish_reason`, if only with null.
     knows_finish_reasons: bool,
     usage: Option<Usage>,
+    service_tier: Option<ServiceTier>,
     content_bytes: u64,
     saw_end: bool,
     saw_error: bool,
@@ -122,6 +124,8 @@ struct Chunk<'event> {
     choices: Option<Vec<Choice>>,
     #[serde(borrow, default)]
     usage: Raw<'event>,
+    #[serde(default, deserialize_with = "service_tier::deserialize")]
+    service_tier: Option<ServiceTier>,
     #[serde(borrow, default)]
     error: Option<&'event RawValue>,
 }
@@ -210,6 +214,7 @@ impl StreamReader {
             finished: Vec::new(),
             knows_finish_reasons: false,
             usage: None,
+            service_tier: None,
             content_bytes: 0,
             saw_end: false,
             saw_error: false,
@@ -233,6 +238,7 @@ impl StreamReader {
         if let Some(reported) = usage.and_then(|usage| openai_usage::read(usage.get().as_bytes())) {
             self.usage = Some(reported);
         }
+        self.service_tier = chunk.service_tier.or(self.service_tier);
         let choices = chunk.choices.unwrap_or_default();
         if choices.is_empty() && usage.is_some() {
             return EventClass::Usage.into();
@@ -256,6 +262,12 @@ impl StreamReader {
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
         self.usage
+    }
+
+    /// The service tier told last.
+    #[must_use]
+    pub fn service_tier(&self) -> Option<ServiceTier> {
+        self.service_tier
     }
 
     /// Bytes of content so far, as written in JSON: what an estimate goes by where no counts came.

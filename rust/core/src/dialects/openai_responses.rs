@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::openai::{self, Request, given};
 use super::{Answer, Completeness, EventClass, openai_token_usage};
 use crate::failure::Failure;
+use crate::service_tier::{self, ServiceTier};
 use crate::usage::Usage;
 
 /// Reads a request body.
@@ -59,6 +60,8 @@ struct Response<'event> {
     id: Option<String>,
     #[serde(borrow, default)]
     usage: Option<&'event RawValue>,
+    #[serde(default, deserialize_with = "service_tier::deserialize")]
+    service_tier: Option<ServiceTier>,
 }
 
 /// Follows a stream event by event.
@@ -67,6 +70,7 @@ pub struct StreamReader {
     end: Option<End>,
     id: Option<String>,
     usage: Option<Usage>,
+    service_tier: Option<ServiceTier>,
     content_bytes: u64,
     next_sequence_number: u64,
 }
@@ -96,6 +100,7 @@ impl StreamReader {
             self.id = self.id.take().or(response.id);
             let usage = response.usage.and_then(|usage| openai_token_usage::read(usage.get().as_bytes()));
             self.usage = usage.or(self.usage);
+            self.service_tier = response.service_tier.or(self.service_tier);
         }
         // Quotes are not content.
         self.content_bytes += event.delta.map_or(0, |delta| (delta.get().len() as u64).saturating_sub(2));
@@ -137,6 +142,12 @@ impl StreamReader {
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
         self.usage
+    }
+
+    /// The service tier told last.
+    #[must_use]
+    pub fn service_tier(&self) -> Option<ServiceTier> {
+        self.service_tier
     }
 
     /// Bytes of content so far, as written in JSON.

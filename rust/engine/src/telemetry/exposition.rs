@@ -14,6 +14,7 @@ pub(crate) use super::text::Format;
 use super::text::{Page, decimal};
 use crate::gateway::Shared;
 use crate::record::STAGES;
+use crate::spool::Status;
 
 const MICROSECOND_NS: u32 = 1_000;
 const SECOND_NS: u32 = 1_000_000_000;
@@ -28,6 +29,7 @@ pub(crate) fn expose(shared: &Shared, format: Format) -> String {
     latencies(&mut page, cores.iter().flat_map(|core| core.latencies()));
     connections(&mut page, shared);
     page.single(&metrics::LOG_DROPPED, shared.telemetry.access_log.dropped());
+    spool(&mut page, shared.spool.as_ref().map(|spool| spool.status()));
     let snapshot = shared.snapshot.load();
     page.single(&metrics::CONFIG_GENERATION, shared.generation());
     page.single(&metrics::CONFIG_LOADED, snapshot.prepared_unix_s);
@@ -171,6 +173,21 @@ fn latencies(page: &mut Page, all: impl Iterator<Item = Arc<Latencies>>) {
             page.histogram(metric, &[("deployment", deployment)], &totals[index], SECOND_NS);
         }
     }
+}
+
+/// Without a spool the metrics are named and have no sample: a 0 would say that all is well.
+fn spool(page: &mut Page, status: Option<Status>) {
+    let mut show = |metric: &Metric, value: fn(&Status) -> u64| {
+        page.begin(metric);
+        if let Some(status) = &status {
+            page.sample(metric, &[], value(status));
+        }
+    };
+    show(&metrics::SPOOL_RECORDS, |status| status.records);
+    show(&metrics::SPOOL_FAILURES, |status| status.write_failures);
+    show(&metrics::SPOOL_BYTES, |status| status.spool_bytes);
+    show(&metrics::SPOOL_FREE, |status| status.free_bytes);
+    show(&metrics::SPOOL_ALARM, |status| u64::from(status.is_alarmed));
 }
 
 fn connections(page: &mut Page, shared: &Shared) {

@@ -102,6 +102,14 @@ pub(crate) const UPSTREAM_IDLE: Metric = gauge(
 );
 pub(crate) const LOG_DROPPED: Metric =
     counter("fastgate_access_log_dropped_total", &[], "Lines of the access log that could not be written.");
+pub(crate) const SPOOL_RECORDS: Metric = counter("fastgate_spool_records_total", &[], "Records appended to the spool.");
+pub(crate) const SPOOL_FAILURES: Metric =
+    counter("fastgate_spool_write_failures_total", &[], "Records that could not be written to the spool.");
+pub(crate) const SPOOL_BYTES: Metric =
+    gauge("fastgate_spool_bytes", &[], "All segments of the spool, as of the last seconds.");
+pub(crate) const SPOOL_FREE: Metric =
+    gauge("fastgate_spool_free_bytes", &[], "What the spool's disk has left, as of the last seconds.");
+pub(crate) const SPOOL_ALARM: Metric = gauge("fastgate_spool_alarm", &[], "1 while the spool is alarmed, else 0.");
 pub(crate) const CONFIG_GENERATION: Metric =
     gauge("fastgate_config_generation", &[], "Configurations put in force since the start.");
 pub(crate) const CONFIG_LOADED: Metric =
@@ -115,7 +123,7 @@ pub(crate) const OPEN_FDS: Metric = gauge("process_open_fds", &[], "Open file de
 pub(crate) const MAX_FDS: Metric = gauge("process_max_fds", &[], "File descriptors that may be open (Linux).");
 
 #[cfg(test)]
-pub(super) const METRICS: [&Metric; 28] = [
+pub(super) const METRICS: [&Metric; 33] = [
     &STARTED,
     &IN_FLIGHT,
     &SETTLED,
@@ -137,6 +145,11 @@ pub(super) const METRICS: [&Metric; 28] = [
     &UPSTREAM_OPEN,
     &UPSTREAM_IDLE,
     &LOG_DROPPED,
+    &SPOOL_RECORDS,
+    &SPOOL_FAILURES,
+    &SPOOL_BYTES,
+    &SPOOL_FREE,
+    &SPOOL_ALARM,
     &CONFIG_GENERATION,
     &CONFIG_LOADED,
     &BUILD,
