@@ -14,6 +14,13 @@ release := $(stamps)/release
 runtime := $(stamps)/runtime
 dev := $(stamps)/dev
 rust_sources := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -type f \( -name '*.rs' -o -name Cargo.toml -o -path 'rust/core/data/*' \))
+fuzz_targets := sse json headers
+RUNS ?= 1000000
+# What `cargo fuzz` compiles with, bar the sanitizer, which needs a nightly toolchain.
+coverage := --cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 -Cdebug-assertions -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares
+host = $(shell rustc -vV | sed -n 's/^host: //p')
 release_goals := build run bench bench-peers
 dev_goals := test lint format typecheck bench bench-peers
 
@@ -22,7 +29,7 @@ export PYO3_PYTHON := $(CURDIR)/$(bin)/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run build wheel test lint format typecheck bench bench-peers lock clean help check-python check-cargo
+.PHONY: run build wheel test fuzz lint format typecheck bench bench-peers lock clean help check-python check-cargo
 
 # A removed extension makes the record of its profile void.
 ifeq ($(wildcard $(extension)),)
@@ -40,6 +47,14 @@ wheel: $(runtime) $(dev) | check-cargo  ## The wheel in dist/, as it would be pu
 test: $(extension) $(dev)  ## Rust and Python tests
 	cargo test --workspace
 	$(bin)/python -m pytest $(ARGS)
+
+fuzz: | check-cargo  ## libFuzzer on every target of fuzz/, a million inputs each (RUNS=N for another number; needs a C++ compiler)
+	cd fuzz && RUSTFLAGS="$(coverage)" cargo build --quiet --release --target $(host)
+	set -e; for target in $(fuzz_targets); do \
+		mkdir -p fuzz/corpus/$$target fuzz/artifacts/$$target; \
+		fuzz/target/$(host)/release/$$target -runs=$(RUNS) -max_len=4096 -print_final_stats=1 \
+			-artifact_prefix=fuzz/artifacts/$$target/ fuzz/corpus/$$target fuzz/seeds/$$target; \
+	done
 
 lint: $(dev) | check-cargo  ## clippy, rustfmt, ruff: complain, change nothing
 	cargo fmt --all --check

@@ -1,0 +1,100 @@
+//! What is fuzzed, and what must hold whatever comes: a function for each target.
+//!
+//! `make fuzz` drives them with libFuzzer; `rust/engine/tests/fuzz.rs` drives the same functions with a generator of
+//! its own, so that every test run on a stable toolchain has some of it.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use fastgate_core::cache::key::{IGNORED_FIELDS, cache_key};
+use fastgate_core::dialects::openai_chat;
+use fastgate_core::dialects::splice::splice;
+use fastgate_core::json::Object;
+use fastgate_core::keys;
+use fastgate_core::sse::{Event, EventReader, Splitter, event_data};
+use fastgate_engine::body::RequestBody;
+use fastgate_engine::doors::queue::read_request;
+
+const DEPTH_LIMIT: usize = 64;
+
+/// A stream of events, cut by its own first bytes: nothing is lost, and cuts make no difference.
+pub fn sse(input: &[u8]) {
+    let Some((cuts, stream)) = input.split_at_checked(4) else { return };
+    let whole = events(&[stream]);
+    let mut borders: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut).min(stream.len())).collect();
+    borders.extend([0, stream.len()]);
+    borders.sort_unstable();
+    let pieces: Vec<&[u8]> = borders.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect();
+    assert_eq!(events(&pieces), whole, "cuts change what is read");
+
+    let mut splitter = Splitter::default();
+    let (mut rest, mut reader) = (stream, openai_chat::StreamReader::new(1));
+    let mut texts = 0;
+    while let Some(border) = splitter.next_border(rest) {
+        assert!(border > 0 && border <= rest.len());
+        let data = event_data(&rest[..border]);
+        texts += usize::from(data.is_some());
+        reader.read(&data.unwrap_or(Cow::Borrowed(b"")));
+        rest = &rest[border..];
+    }
+    // A byte order mark within a stream is part of a field's name to one reader and skipped by the other.
+    assert!(stream.windows(3).any(|bytes| bytes == "\u{feff}".as_bytes()) || texts == whole.len());
+}
+
+fn events(pieces: &[&[u8]]) -> Vec<Event> {
+    let (mut reader, mut events) = (EventReader::new(1 << 20), Vec::new());
+    for piece in pieces {
+        reader.feed(piece, |event| events.push(event)).expect("an input is below the limit");
+    }
+    events
+}
+
+/// A request body: the reader accepts only what a strict parser accepts, and one meaning has one cache key.
+pub fn json(input: &[u8]) {
+    let read = Object::read(input, DEPTH_LIMIT);
+    let key = cache_key(input, b"tenant", None, &IGNORED_FIELDS, DEPTH_LIMIT);
+    assert_eq!(read.is_ok(), key.is_ok(), "the two disagree on what is an object");
+    let Ok(object) = read else { return };
+    let text = std::str::from_utf8(input).expect("read as UTF-8");
+    if let Ok(request) = openai_chat::read_request(input, DEPTH_LIMIT) {
+        let spliced = splice(input, &mut [request.rename("another")]);
+        let again = openai_chat::read_request(&spliced, DEPTH_LIMIT).expect("only the model changed");
+        assert_eq!(again.model, "another");
+    }
+    // It refuses lone surrogates and numbers out of range, which are JSON nevertheless.
+    let Ok(parsed) = serde_json::from_str::<serde_json::Value>(text) else { return };
+    for (name, value) in parsed.as_object().expect("read as an object") {
+        let span = object.get(name).expect("a field that the other parser saw").span;
+        let found: serde_json::Value = serde_json::from_str(&text[span]).expect("a value of its own");
+        assert_eq!(&found, value);
+    }
+    // Numbers keep their text in the key and lose it in a value, so only bodies without any can be compared.
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        let rewritten = cache_key(parsed.to_string().as_bytes(), b"tenant", None, &IGNORED_FIELDS, DEPTH_LIMIT);
+        assert_eq!(key, rewritten);
+    }
+}
+
+/// A request's head, one `name: value` a line after the target: read or refused, and a key is part of its header.
+pub fn headers(input: &[u8]) {
+    let mut lines = input.split(|byte| *byte == b'\n');
+    let target = lines.next().unwrap_or_default();
+    let (path, query) = target.split_at(target.iter().position(|byte| *byte == b'?').unwrap_or(target.len()));
+    let pairs: Vec<(&[u8], &[u8])> = lines
+        .map(|line| line.split_at(line.iter().position(|byte| *byte == b':').unwrap_or(line.len())))
+        .map(|(name, value)| (name, value.strip_prefix(b":").unwrap_or(value)))
+        .collect();
+    for (_, value) in &pairs {
+        if let Some(key) = keys::bearer(value) {
+            assert!(value.ends_with(key) || value.trim_ascii_end().ends_with(key));
+            assert_eq!(key, key.trim_ascii());
+        }
+    }
+    if let Ok(request) = read_request("POST", path, query, pairs.iter().copied(), RequestBody::Whole(Bytes::new())) {
+        assert_eq!(request.headers().len(), pairs.len());
+        assert!(request.uri().path().starts_with('/'));
+        for value in request.headers().values() {
+            assert!(!value.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
+        }
+    }
+}
