@@ -8,6 +8,7 @@ pub mod config_text;
 pub mod dialects;
 pub mod failure;
 pub mod json;
+pub mod json_object;
 pub mod jwt;
 pub mod keys;
 pub mod limits;

@@ -24,6 +24,7 @@ mod operation;
 mod payload;
 pub mod rates;
 pub mod record;
+mod record_json;
 mod relay;
 pub mod settlement;
 pub mod snapshot;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::client_tokens::ClientTokens;
 use crate::gateway::Shared;
 use crate::record::Record;
+use crate::record_json;
 use crate::settlement::Counts;
 use crate::snapshot::Snapshot;
 use crate::spool::SpoolWriter;
@@ -64,7 +65,7 @@ impl Worker {
         if let Some(writer) = &mut *self.spool.borrow_mut() {
             let mut written = self.written.borrow_mut();
             written.clear();
-            record.write_json(&mut written);
+            record_json::write(record, &mut written);
             // A failure has been counted and raises the spool's alarm; the answer goes out all the same.
             let _ = writer.append(&written);
         }

@@ -3,6 +3,7 @@
 //! Money is written from its integer, as decimal text of USD. Field names are those of the spool's records.
 
 use super::series::{Cost, TOKEN_CLASSES, TokenCount};
+use crate::json_object::JsonObject;
 
 /// Text is cut here: ids and names are short, and a client may choose some of them.
 const TEXT_BYTES_MAX: usize = 256;
@@ -49,9 +50,12 @@ pub struct AccessLine<'a> {
 impl AccessLine<'_> {
     /// Appends the line with its end.
     pub fn write(&self, line: &mut Vec<u8>) {
-        line.extend_from_slice(b"{\"time\":\"");
-        write_time(line, self.unix_ms);
-        line.push(b'"');
+        let mut object = JsonObject::begin(line);
+        object.value("time", |line| {
+            line.push(b'"');
+            write_time(line, self.unix_ms);
+            line.push(b'"');
+        });
         for (name, text) in [
             ("request_id", Some(self.request_id)),
             ("trace_id", self.trace_id),
@@ -64,22 +68,21 @@ impl AccessLine<'_> {
             ("outcome", Some(self.outcome)),
         ] {
             if let Some(text) = text {
-                write_name(line, name);
-                write_text(line, text);
+                object.text(name, shortened(text));
             }
         }
         if let Some(status) = self.status {
-            write_number(line, "status", u64::from(status));
+            object.number("status", status);
         }
-        self.write_tokens(line);
+        self.write_tokens(&mut object);
         match self.cost {
             Cost::NotApplicable => {}
-            Cost::Unknown => line.extend_from_slice(b",\"cost_usd\":null"),
-            Cost::Known(pusd) => {
-                line.extend_from_slice(b",\"cost_usd\":\"");
+            Cost::Unknown => object.literal("cost_usd", b"null"),
+            Cost::Known(pusd) => object.value("cost_usd", |line| {
+                line.push(b'"');
                 write_usd(line, i128::from(pusd));
                 line.push(b'"');
-            }
+            }),
         }
         for (name, time_ns) in [
             ("duration_us", Some(self.duration_ns)),
@@ -88,30 +91,27 @@ impl AccessLine<'_> {
             ("first_content_us", self.first_content_ns),
         ] {
             if let Some(time_ns) = time_ns {
-                write_number(line, name, time_ns / 1_000);
+                object.number(name, time_ns / 1_000);
             }
         }
-        line.extend_from_slice(b"}\n");
+        object.end();
+        line.push(b'\n');
     }
 
-    fn write_tokens(&self, line: &mut Vec<u8>) {
+    fn write_tokens(&self, object: &mut JsonObject<'_>) {
         let (tokens, is_estimated) = match self.tokens {
             TokenCount::NotApplicable => return,
-            TokenCount::Missing => return line.extend_from_slice(b",\"tokens\":null"),
+            TokenCount::Missing => return object.literal("tokens", b"null"),
             TokenCount::Reported(tokens) => (tokens, false),
             TokenCount::Estimated(tokens) => (tokens, true),
         };
-        line.extend_from_slice(b",\"tokens\":{");
-        let mut is_first = true;
-        for (name, count) in TOKEN_CLASSES.iter().zip(tokens).filter(|(_, count)| *count > 0) {
-            line.extend_from_slice(if std::mem::take(&mut is_first) { b"\"" } else { b",\"" });
-            line.extend_from_slice(name.as_bytes());
-            line.extend_from_slice(b"\":");
-            write_integer(line, count);
-        }
-        line.push(b'}');
+        object.object("tokens", |object| {
+            for (name, count) in TOKEN_CLASSES.iter().zip(tokens).filter(|(_, count)| *count > 0) {
+                object.number(name, count);
+            }
+        });
         if is_estimated {
-            line.extend_from_slice(b",\"tokens_estimated\":true");
+            object.flag("tokens_estimated", true);
         }
     }
 }
@@ -142,35 +142,6 @@ pub fn write_fraction(text: &mut Vec<u8>, mut fraction: u64, mut digits: u32) {
 fn write_padded(text: &mut Vec<u8>, number: u64, digits: u32) {
     for place in (0..digits).rev() {
         text.push(b'0' + u8::try_from(number / 10_u64.pow(place) % 10).unwrap_or(0));
-    }
-}
-
-fn write_name(line: &mut Vec<u8>, name: &str) {
-    line.extend_from_slice(b",\"");
-    line.extend_from_slice(name.as_bytes());
-    line.extend_from_slice(b"\":");
-}
-
-fn write_number(line: &mut Vec<u8>, name: &str, number: u64) {
-    write_name(line, name);
-    write_integer(line, number);
-}
-
-fn write_integer(line: &mut Vec<u8>, number: u64) {
-    line.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
-fn write_text(line: &mut Vec<u8>, text: &str) {
-    let text = shortened(text);
-    let is_plain = text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\' && byte != 0x7f);
-    if is_plain {
-        line.push(b'"');
-        line.extend_from_slice(text.as_bytes());
-        line.push(b'"');
-    } else {
-        // JSON lets DEL stand as it is; a terminal does not.
-        let quoted = serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f");
-        line.extend_from_slice(quoted.as_bytes());
     }
 }
 

@@ -1,0 +1,106 @@
+//! A record as it is written down: one JSON object, its fields in the order of `docs/records.md`.
+
+use std::time::{Duration, SystemTime};
+
+use fastgate_core::json_object::JsonObject;
+use fastgate_core::service_tier::ServiceTier;
+use fastgate_core::telemetry::series::{TOKEN_CLASSES, by_class};
+use fastgate_core::usage::Usage;
+
+use crate::record::{RECORD_VERSION, Record, STAGES};
+
+/// Names of the classes of tokens, in the order of [`by_class`].
+const TOKENS: [&str; TOKEN_CLASSES.len()] = [
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cache_write_other_tokens",
+    "input_audio_tokens",
+    "input_image_tokens",
+    "cache_read_audio_tokens",
+    "cache_read_image_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "output_audio_tokens",
+    "output_image_tokens",
+];
+/// Those that every answer has: they are written also when they are zero.
+const ALWAYS_WRITTEN: [&str; 2] = ["input_tokens", "output_tokens"];
+
+/// Writes a finished record behind what is in `into`.
+pub(crate) fn write(record: &Record, into: &mut Vec<u8>) {
+    let tables = &record.snapshot.tables;
+    let deployment = record.deployment.map(|index| &tables.deployments[index]);
+    let trace_id = record.trace.trace_id_hex();
+    let mut object = JsonObject::begin(into);
+    object.number("v", RECORD_VERSION);
+    object.text("id", record.id.as_str());
+    object.text("trace_id", std::str::from_utf8(&trace_id).unwrap_or_default());
+    object.number("started_unix_us", record.started_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, micros));
+    object.text("operation", record.operation);
+    object.text_or_null("tenant", record.tenant.map(|index| tables.tenants[index].id.as_str()));
+    object.text_or_null("user", record.identity.user.as_deref());
+    object.text_or_null("feature", record.identity.feature.as_deref());
+    object.text_or_null("session", record.identity.session.as_deref());
+    object.text_or_null("key", record.key.as_deref());
+    if !record.identity.tags.is_empty() {
+        object.value("tags", |into| write_tags(&record.identity.tags, into));
+    }
+    object.text_or_null("model", record.model.as_deref());
+    object.text_or_null("deployment", deployment.map(|deployment| deployment.id.as_str()));
+    object.text_or_null("provider", deployment.map(|deployment| tables.providers[deployment.provider].id.as_str()));
+    object.text_or_null("provider_model", record.provider_model.as_deref());
+    object.number("attempts", record.attempts);
+    object.flag("stream", record.is_stream);
+    object.number_or_null("status", record.status);
+    object.text("outcome", record.outcome.name());
+    object.text("fault", record.outcome.fault());
+    match &record.usage {
+        Some(usage) => object.object("usage", |object| write_usage(usage, object)),
+        None => object.literal("usage", b"null"),
+    }
+    object.flag("usage_estimated", record.is_estimated);
+    object.text_or_null("service_tier", record.service_tier.map(ServiceTier::name));
+    object.number_or_null("cost_pusd", record.cost.known());
+    object.number("request_bytes", record.request_bytes);
+    object.number("overhead_us", micros(record.overhead()));
+    object.number_or_null("first_content_us", record.first_content.map(micros));
+    object.number("total_us", micros(record.total));
+    object.object("stages_us", |object| {
+        for (stage, name, _) in STAGES {
+            object.number(name, micros(record.stages[stage as usize]));
+        }
+    });
+    object.end();
+}
+
+fn write_usage(usage: &Usage, object: &mut JsonObject<'_>) {
+    for (name, count) in TOKENS.into_iter().zip(by_class(usage)) {
+        if count > 0 || ALWAYS_WRITTEN.contains(&name) {
+            object.number(name, count);
+        }
+    }
+}
+
+/// Their names are clients', so they are escaped.
+fn write_tags(tags: &[(String, String)], into: &mut Vec<u8>) {
+    let tags: serde_json::Map<_, _> = tags.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    // Text into memory: nothing here can fail.
+    let _ = serde_json::to_writer(into, &tags);
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_classes() {
+        let named = TOKEN_CLASSES.map(|class| format!("{class}_tokens"));
+        assert_eq!(TOKENS.map(str::to_owned), named);
+    }
+}
