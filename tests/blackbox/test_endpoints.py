@@ -237,7 +237,8 @@ def test_realtime_is_refused_honestly(gateway: Gateway) -> None:
         ("/v1/realtime/sessions", {}),
         ("/v1/chat/completions", {"upgrade": "websocket", "connection": "upgrade"}),
     ]:
-        answer = gateway.fetch("POST", path, b"{}", headers)
+        # Without a body: uvicorn takes one behind an upgrade for the next request, if it comes late.
+        answer = gateway.fetch("POST", path, None, headers)
         assert (answer.status, answer.error()["code"]) == (501, "not_implemented"), path
     assert gateway.fetch("GET", "/v1/vector_stores").status == 404
     not_allowed = gateway.fetch("PUT", "/v1/responses/resp_1")
