@@ -12,6 +12,7 @@ from tests.blackbox.configuration import KEY
 from tests.blackbox.conftest import Start
 from tests.blackbox.gateway import Gateway, chat_body
 from tests.blackbox.load import Load
+from tests.blackbox.records import all_records
 from tests.blackbox.upstream import Upstream
 from tests.blackbox.waiting import until
 
@@ -153,3 +154,24 @@ def test_sighup_reads_the_file_again(start: Start, upstream: Upstream, with_sigh
     if with_sighup:
         gateway.process.send_signal(signal.SIGHUP)
     until(lambda: gateway.chat(chat_body(), {"x-api-key": "another"}).status == 200, "reloaded", within_s=1.0)
+
+
+def test_what_a_stop_cuts_off_is_not_its_clients_doing(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.script(content="one two three", chunks=3, stall="events:3")
+    config = configuration.open_provider(upstream.base_url)
+    gateway = Gateway("native", tmp_path, config, settings='shutdown_grace = "200ms"\n')
+    try:
+        gateway.wait_until_ready()
+        with (
+            gateway.send_chat(chat_body(stream=True)) as connection,
+            gateway.send_chat(chat_body(stream=True)),
+        ):
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+            until(lambda: upstream.mock.counts()["in_flight"] == 2, "both are under way")
+            gateway.process.send_signal(signal.SIGTERM)
+            assert gateway.process.wait(20) == 1, "not all that was under way was finished"
+    finally:
+        gateway.process.kill()
+    records = all_records(gateway)
+    assert [(record["outcome"], record["fault"]) for record in records] == [("stopped", "gateway")] * 2
+    assert all(record["usage_estimated"] for record in records)

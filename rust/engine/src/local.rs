@@ -19,7 +19,8 @@ pub(crate) fn run_core<F: Future<Output = ()>>(shared: Arc<Shared>, serve: impl 
         let counts = shared.add_counts();
         let worker = Worker::new(shared, counts);
         tokio::task::spawn_local(sweep(Rc::clone(&worker)));
-        serve(worker).await;
+        serve(Rc::clone(&worker)).await;
+        worker.end();
     });
     // A look-up of a name that nobody answers must not hold up the end.
     drop(local);

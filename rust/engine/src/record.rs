@@ -225,7 +225,8 @@ impl Record {
             vocabularies.observe(deployment, self.request_bytes, usage.input());
             return;
         }
-        let was_sent = self.attempts > 0 && matches!(self.outcome, Outcome::Answered | Outcome::ClientGone);
+        let was_sent =
+            self.attempts > 0 && matches!(self.outcome, Outcome::Answered | Outcome::ClientGone | Outcome::Stopped);
         if was_sent || self.content_bytes > 0 {
             self.is_estimated = true;
             self.usage = Some(Usage {

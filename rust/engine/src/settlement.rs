@@ -1,7 +1,7 @@
 //! Settling: every exchange ends in exactly one outcome, also when its client leaves or its task dies.
 //!
 //! Cancellation is dropping, so the last word is `Drop`: whoever holds the exchange holds its [`Settlement`], and
-//! when that goes away unsettled the client has left (or the task has panicked).
+//! when that goes away unsettled the client has left (or the gateway has stopped, or the task has panicked).
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,14 +22,17 @@ pub enum Outcome {
     Failed(Cause),
     /// The client hung up first.
     ClientGone,
+    /// The gateway stopped before it was over.
+    Stopped,
     /// The exchange's task panicked.
     Panicked,
 }
 
-const FIXED: [(Outcome, &str); 4] = [
+const FIXED: [(Outcome, &str); 5] = [
     (Outcome::Answered, "answered"),
     (Outcome::ProviderError, "provider_error"),
     (Outcome::ClientGone, "client_gone"),
+    (Outcome::Stopped, "stopped"),
     (Outcome::Panicked, "panicked"),
 ];
 
@@ -50,7 +53,7 @@ impl Outcome {
             Self::Answered => "none",
             Self::ProviderError => "provider",
             Self::ClientGone => "caller",
-            Self::Panicked => "gateway",
+            Self::Stopped | Self::Panicked => "gateway",
             Self::Failed(cause) => cause.row().fault.name(),
         }
     }
@@ -124,7 +127,13 @@ impl Settlement {
 
 impl Drop for Settlement {
     fn drop(&mut self) {
-        self.settle(if std::thread::panicking() { Outcome::Panicked } else { Outcome::ClientGone });
+        self.settle(if std::thread::panicking() {
+            Outcome::Panicked
+        } else if self.worker.is_ending() {
+            Outcome::Stopped
+        } else {
+            Outcome::ClientGone
+        });
     }
 }
 
@@ -205,8 +214,13 @@ mod tests {
         settlement.settle(Outcome::Answered);
         drop(settlement);
         drop(begin(&worker));
+        worker.end();
+        drop(begin(&worker));
         let outcomes: Vec<Value> = records(directory.path()).iter().map(|record| record["outcome"].clone()).collect();
-        assert_eq!(outcomes, ["provider_timeout", "client_gone"]);
-        assert_eq!(counted(&worker), [("client_gone", "caller", 1), ("provider_timeout", "provider", 1)]);
+        assert_eq!(outcomes, ["provider_timeout", "client_gone", "stopped"]);
+        assert_eq!(
+            counted(&worker),
+            [("client_gone", "caller", 1), ("stopped", "gateway", 1), ("provider_timeout", "provider", 1)]
+        );
     }
 }

@@ -32,6 +32,7 @@ pub struct Worker {
     random: Cell<u64>,
     request_salt: u64,
     requests: Cell<u32>,
+    is_ending: Cell<bool>,
 }
 
 impl Worker {
@@ -52,12 +53,22 @@ impl Worker {
             random: Cell::new(seeds.hash_one(1)),
             request_salt: seeds.hash_one(2),
             requests: Cell::new(0),
+            is_ending: Cell::new(false),
         })
     }
 
     /// The configuration in force now; an exchange keeps the one it began with.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot.load_full()
+    }
+
+    /// This core stops: what it drops from now on its clients have not left.
+    pub(crate) fn end(&self) {
+        self.is_ending.set(true);
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.get()
     }
 
     /// Writes down what an exchange came to, where there is a spool; then the record survives the death of the process.

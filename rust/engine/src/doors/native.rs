@@ -270,7 +270,7 @@ impl ServingCore {
             tokio::select! {
                 biased;
                 () = core.serve(stream) => {}
-                _ = phase.wait_for(|phase| *phase >= Phase::Aborting) => {}
+                _ = phase.wait_for(|phase| *phase >= Phase::Aborting) => core.worker.end(),
             }
             drop(counted);
         });
