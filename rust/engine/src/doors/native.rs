@@ -267,10 +267,15 @@ impl ServingCore {
         let core = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let mut phase = core.phase.clone();
+            // Within the future: by the time a branch is taken, `select!` has dropped the others.
+            let aborting = async {
+                let _ = phase.wait_for(|phase| *phase >= Phase::Aborting).await;
+                core.worker.end();
+            };
             tokio::select! {
                 biased;
                 () = core.serve(stream) => {}
-                _ = phase.wait_for(|phase| *phase >= Phase::Aborting) => core.worker.end(),
+                () = aborting => {}
             }
             drop(counted);
         });
