@@ -21,7 +21,8 @@ class Load:
     """Workers that ask until told to end; every second one for streams.
 
     A request is *answered* if a whole, right answer came. It is *refused* if it began after `mark_stop` and
-    got not one byte: the listener or an idle connection was gone. Anything else has *failed*.
+    got not one byte: an idle connection was gone. It is refused too if `mark_stop` came while it still
+    connected and the listener was gone: nothing of it was ever sent. Anything else has *failed*.
     """
 
     port: int
@@ -67,8 +68,9 @@ class Load:
             )
             began = time.monotonic()
             outcome, detail = self._ask(connection, is_stream)
-            if outcome == "nothing":
-                after_stop = self._stopped_at is not None and began >= self._stopped_at
+            if outcome in ("nothing", "no_listener"):
+                latest = began if outcome == "nothing" else time.monotonic()
+                after_stop = self._stopped_at is not None and latest >= self._stopped_at
                 outcome = "refused" if after_stop else "failed"
             with self._lock:
                 self.counts[outcome] += 1
@@ -83,11 +85,13 @@ class Load:
             connection.close()
 
     def _ask(self, connection: http.client.HTTPConnection, is_stream: bool) -> tuple[str, str]:
-        """`nothing` if not one byte of an answer came."""
+        """`nothing` if not one byte of an answer came, `no_listener` if it could not even connect."""
         headers = {"content-type": "application/json", "authorization": f"Bearer {self.key}"}
         try:
             connection.request("POST", CHAT, chat_body(stream=is_stream), headers)
             response = connection.getresponse()
+        except ConnectionRefusedError as error:
+            return "no_listener", repr(error)
         except (http.client.RemoteDisconnected, ConnectionError) as error:
             return "nothing", repr(error)
         except (OSError, http.client.HTTPException) as error:
