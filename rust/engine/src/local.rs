@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::gateway::Shared;
+use crate::gather::send_each_turn;
 use crate::worker::Worker;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -18,6 +19,7 @@ pub(crate) fn run_core<F: Future<Output = ()>>(shared: Arc<Shared>, serve: impl 
     local.block_on(&runtime, async {
         let counts = shared.add_counts();
         let worker = Worker::new(shared, counts);
+        tokio::task::spawn_local(send_each_turn());
         tokio::task::spawn_local(sweep(Rc::clone(&worker)));
         serve(Rc::clone(&worker)).await;
         worker.end();

@@ -301,7 +301,7 @@ impl ServingCore {
         let Some(tls) = &self.tls else {
             match self.opening(opening_for, speaks_http2(&stream)).await {
                 Some(true) => self.serve_http2(stream, peer, &bounds).await,
-                Some(false) => self.serve_http1(Gather(stream), peer, &bounds).await,
+                Some(false) => self.serve_http1(Gather::new(stream), peer, &bounds).await,
                 None => {}
             }
             return;

@@ -23,7 +23,7 @@ pub(crate) async fn connect(origin: &Arc<Origin>) -> Result<Connection, String> 
     // Small frames must not wait for the peer's acknowledgement (Nagle).
     tcp.set_nodelay(true).map_err(|error| reason::of_transport(&error))?;
     let Some(tls) = &origin.tls else {
-        return Connection::http1(Box::new(Gather(tcp)), open).await;
+        return Connection::http1(Box::new(Gather::new(tcp)), open).await;
     };
     let stream = TlsConnector::from(Arc::clone(&tls.config))
         .connect(tls.server_name.clone(), tcp)
