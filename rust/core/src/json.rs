@@ -58,18 +58,12 @@ impl<'text> Object<'text> {
         if let Err(error) = std::str::from_utf8(text) {
             return Err(JsonError::Syntax(error.valid_up_to()));
         }
-        let mut reader = Reader { text, at: 0, depth_left: depth_limit, fields: Vec::with_capacity(16) };
-        reader.skip_space();
-        if reader.peek() != Some(b'{') {
-            reader.value()?;
-            return Err(JsonError::NotAnObject);
-        }
-        let fields = reader.top_level()?;
-        reader.skip_space();
-        if reader.at != text.len() {
-            return Err(JsonError::Syntax(reader.at));
-        }
-        Ok(Self { text, fields })
+        let mut reader = Reader::new(text, depth_limit, Keys::Unique);
+        reader.fields.reserve(16);
+        reader.open()?;
+        reader.unique_members()?;
+        reader.close()?;
+        Ok(Self { text, fields: reader.fields })
     }
 
     /// Whether the object has no members.
@@ -144,15 +138,66 @@ impl<'text> Value<'text> {
     }
 }
 
+/// The raw values of some top-level fields of a whole object, in the order of `names`; of a key that occurs twice, the
+/// last. For what a provider says: nobody else reads it otherwise, and its strings are not looked into.
+///
+/// # Errors
+/// [`JsonError`] with the byte offset of the first fault; never for bytes in strings that are not UTF-8.
+pub(crate) fn pick<'text, const N: usize>(
+    text: &'text [u8],
+    depth_limit: usize,
+    names: [&str; N],
+) -> Result<[Option<&'text [u8]>; N], JsonError> {
+    let mut reader = Reader::new(text, depth_limit, Keys::Any);
+    let mut picked = [None; N];
+    reader.open()?;
+    reader.members(|_, (key, span)| {
+        if let Some(index) = names.iter().position(|name| name.as_bytes() == key.as_ref()) {
+            picked[index] = Some(&text[span]);
+        }
+    })?;
+    reader.close()?;
+    Ok(picked)
+}
+
+/// What is asked of the keys of an object within.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Keys {
+    /// None may occur twice.
+    Unique,
+    Any,
+}
+
 struct Reader<'text> {
     text: &'text [u8],
     at: usize,
     depth_left: usize,
+    keys: Keys,
     /// Keys of all open objects, innermost last; each object owns the tail from where it began.
     fields: Vec<Field<'text>>,
 }
 
 impl<'text> Reader<'text> {
+    fn new(text: &'text [u8], depth_left: usize, keys: Keys) -> Self {
+        Self { text, at: 0, depth_left, keys, fields: Vec::new() }
+    }
+
+    /// Up to the brace that begins the text's only object.
+    fn open(&mut self) -> Result<(), JsonError> {
+        self.skip_space();
+        if self.peek() != Some(b'{') {
+            self.value()?;
+            return Err(JsonError::NotAnObject);
+        }
+        self.descend()
+    }
+
+    /// Nothing comes behind it.
+    fn close(&mut self) -> Result<(), JsonError> {
+        self.skip_space();
+        if self.at == self.text.len() { Ok(()) } else { Err(JsonError::Syntax(self.at)) }
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
@@ -171,12 +216,6 @@ impl<'text> Reader<'text> {
         Ok(())
     }
 
-    fn top_level(&mut self) -> Result<Vec<Field<'text>>, JsonError> {
-        self.descend()?;
-        self.members()?;
-        Ok(std::mem::take(&mut self.fields))
-    }
-
     fn descend(&mut self) -> Result<(), JsonError> {
         self.depth_left = self.depth_left.checked_sub(1).ok_or(JsonError::TooDeep(self.at))?;
         Ok(())
@@ -184,12 +223,17 @@ impl<'text> Reader<'text> {
 
     fn value(&mut self) -> Result<(), JsonError> {
         match self.peek() {
-            Some(b'"') => self.string().map(|_| ()),
+            Some(b'"') => self.skip_string().map(|_| ()),
             Some(b'{') => {
                 self.descend()?;
-                let first = self.fields.len();
-                self.members()?;
-                self.fields.truncate(first);
+                match self.keys {
+                    Keys::Unique => {
+                        let first = self.fields.len();
+                        self.unique_members()?;
+                        self.fields.truncate(first);
+                    }
+                    Keys::Any => self.members(|_, _| {})?,
+                }
                 self.depth_left += 1;
                 Ok(())
             }
@@ -208,8 +252,14 @@ impl<'text> Reader<'text> {
     }
 
     /// Reads `{…}` and leaves its keys at the tail of `fields`.
-    fn members(&mut self) -> Result<(), JsonError> {
+    fn unique_members(&mut self) -> Result<(), JsonError> {
         let first = self.fields.len();
+        self.members(Vec::push)?;
+        if has_duplicate(&mut self.fields[first..]) { Err(JsonError::DuplicateKey(self.at)) } else { Ok(()) }
+    }
+
+    /// Reads `{…}`; what is kept of its members is up to `keep`.
+    fn members(&mut self, mut keep: impl FnMut(&mut Vec<Field<'text>>, Field<'text>)) -> Result<(), JsonError> {
         self.at += 1;
         self.skip_space();
         if self.peek() == Some(b'}') {
@@ -217,13 +267,13 @@ impl<'text> Reader<'text> {
             return Ok(());
         }
         loop {
-            let key = self.string()?;
+            let key = self.key()?;
             self.skip_space();
             self.expect(b':')?;
             self.skip_space();
             let start = self.at;
             self.value()?;
-            self.fields.push((key, start..self.at));
+            keep(&mut self.fields, (key, start..self.at));
             self.skip_space();
             match self.peek() {
                 Some(b',') => {
@@ -232,11 +282,7 @@ impl<'text> Reader<'text> {
                 }
                 Some(b'}') => {
                     self.at += 1;
-                    return if has_duplicate(&mut self.fields[first..]) {
-                        Err(JsonError::DuplicateKey(self.at))
-                    } else {
-                        Ok(())
-                    };
+                    return Ok(());
                 }
                 _ => return Err(JsonError::Syntax(self.at)),
             }
@@ -306,30 +352,36 @@ impl<'text> Reader<'text> {
         Ok(())
     }
 
-    /// Reads a string and returns its content, decoded where it has escapes.
-    fn string(&mut self) -> Result<Cow<'text, [u8]>, JsonError> {
+    /// Reads a key and returns its content, decoded where it has escapes.
+    fn key(&mut self) -> Result<Cow<'text, [u8]>, JsonError> {
         let quote = self.at;
+        let is_escaped = self.skip_string()?;
+        let raw = &self.text[quote..self.at];
+        if !is_escaped {
+            return Ok(Cow::Borrowed(&raw[1..raw.len() - 1]));
+        }
+        // A lone surrogate keeps its raw form, which no known key equals.
+        let decoded = serde_json::from_slice::<String>(raw).map(String::into_bytes);
+        Ok(decoded.map_or(Cow::Borrowed(raw), Cow::Owned))
+    }
+
+    /// Reads a string; whether it has escapes.
+    fn skip_string(&mut self) -> Result<bool, JsonError> {
         self.expect(b'"')?;
-        let mut escaped = false;
+        let mut is_escaped = false;
         loop {
             self.at += plain_prefix(&self.text[self.at..]);
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    escaped = true;
+                    is_escaped = true;
                     self.escape()?;
                 }
                 _ => return Err(JsonError::Syntax(self.at)),
             }
         }
         self.at += 1;
-        let raw = &self.text[quote..self.at];
-        if !escaped {
-            return Ok(Cow::Borrowed(&raw[1..raw.len() - 1]));
-        }
-        // Only keys need the decoded text; a lone surrogate keeps its raw form, which no known key equals.
-        let decoded = serde_json::from_slice::<String>(raw).map(String::into_bytes);
-        Ok(decoded.map_or(Cow::Borrowed(raw), Cow::Owned))
+        Ok(is_escaped)
     }
 
     fn escape(&mut self) -> Result<(), JsonError> {

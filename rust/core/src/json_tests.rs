@@ -105,3 +105,32 @@ fn object_of(value: impl Strategy<Value = String>) -> impl Strategy<Value = Stri
         format!("{{{}}}", members.join(","))
     })
 }
+
+proptest! {
+    /// The same fields as a strict reading finds, wherever that is one.
+    #[test]
+    fn picks_what_lies_there(text in json_like()) {
+        let names = ["a", "b", "model"];
+        if let Ok(object) = Object::read(text.as_bytes(), 100) {
+            let expected = names.map(|name| object.get(name).map(|value| value.raw));
+            prop_assert_eq!(pick(text.as_bytes(), 100, names), Ok(expected));
+        } else if let Ok(picked) = pick(text.as_bytes(), 100, names) {
+            let oracle: serde_json::Value = serde_json::from_str(&text).expect("keys may occur twice");
+            for (name, raw) in names.iter().zip(picked) {
+                let read = raw.map(|raw| serde_json::from_slice::<serde_json::Value>(raw).expect("valid"));
+                prop_assert_eq!(read.as_ref(), oracle.get(name));
+            }
+        }
+    }
+}
+
+#[test]
+fn picks_the_last_of_two_and_refuses_what_is_no_object() {
+    let text = br#"{"a":1,"b":{"a":2,"a":3},"a":[4],"c":"\u00e9"}"#;
+    assert_eq!(pick(text, 8, ["a", "d"]), Ok([Some(&b"[4]"[..]), None]));
+    assert_eq!(pick(br#"{"\u0061":1}"#, 8, ["a"]), Ok([Some(&b"1"[..])]));
+    assert_eq!(pick(b"[1]", 8, ["a"]), Err(JsonError::NotAnObject));
+    assert_eq!(pick(br#"{"a":1"#, 8, ["a"]), Err(JsonError::Syntax(6)));
+    assert_eq!(pick(br#"{"a":1} x"#, 8, ["a"]), Err(JsonError::Syntax(8)));
+    assert_eq!(pick(br#"{"a":[[1]]}"#, 2, ["a"]), Err(JsonError::TooDeep(6)));
+}

@@ -22,6 +22,18 @@ pub enum ServiceTier {
 }
 
 impl ServiceTier {
+    /// Reads the field `service_tier` of an answer. `None` for a word without rates of its own (`auto`, `scale`, a
+    /// vendor's own) and for anything that is no word: an answer is never worse for it.
+    pub(crate) fn from_json(value: &[u8]) -> Option<Self> {
+        match value {
+            br#""default""# => Some(Self::Default),
+            br#""flex""# => Some(Self::Flex),
+            br#""priority""# => Some(Self::Priority),
+            br#""fast""# => Some(Self::Fast),
+            _ => None,
+        }
+    }
+
     /// Its word.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -45,16 +57,9 @@ impl ServiceTier {
     }
 }
 
-/// Reads the field `service_tier` of an answer. `None` for a word without rates of its own (`auto`, `scale`, a vendor's
-/// own) and for anything that is no word: an answer is never worse for it.
+/// Reads the field `service_tier` of an event.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ServiceTier>, D::Error> {
-    Ok(match <&RawValue>::deserialize(deserializer)?.get() {
-        r#""default""# => Some(ServiceTier::Default),
-        r#""flex""# => Some(ServiceTier::Flex),
-        r#""priority""# => Some(ServiceTier::Priority),
-        r#""fast""# => Some(ServiceTier::Fast),
-        _ => None,
-    })
+    Ok(ServiceTier::from_json(<&RawValue>::deserialize(deserializer)?.get().as_bytes()))
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@
 //! only. [`Tables::validate`] is the last guard: an index out of range is refused before the swap, so the data path
 //! never meets one. Durations are milliseconds, sizes bytes, times Unix seconds.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use serde::Deserialize;
 
 use crate::prices::RateCard;

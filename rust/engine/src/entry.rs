@@ -1,6 +1,7 @@
 //! The way in, for both doors: which path leads where.
 
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use fastgate_core::dialects::openai;
@@ -85,7 +86,7 @@ fn models(worker: &Worker, request: &Request<RequestBody>, peer: Peer, one: Opti
         return method_not_allowed(worker, "GET");
     }
     let snapshot = worker.snapshot();
-    let caller = match guard::admit(worker, &snapshot, request.headers(), request.uri(), peer) {
+    let caller = match guard::admit(worker, &snapshot, request.headers(), request.uri(), peer, SystemTime::now()) {
         Ok(caller) => caller,
         Err(failure) => return refused(worker, &failure),
     };

@@ -65,7 +65,8 @@ struct Expected {
 impl<'a> Exchange<'a> {
     async fn run(&mut self, parts: &request::Parts, body: RequestBody, peer: Peer) -> Result<Reply, Failure> {
         let operation = self.call.operation();
-        let caller = guard::admit(self.worker, self.snapshot, &parts.headers, &parts.uri, peer)?;
+        let now = self.settlement.record.started_at;
+        let caller = guard::admit(self.worker, self.snapshot, &parts.headers, &parts.uri, peer, now)?;
         let record = &mut self.settlement.record;
         record.tenant = Some(caller.tenant);
         record.key = caller.key().map(|key| key.id().to_owned());
@@ -137,7 +138,7 @@ impl<'a> Exchange<'a> {
         let record = &mut self.settlement.record;
         record.deployment = Some(choice.deployment);
         record.attempts += 1;
-        let started = record.started;
+        let (started, now) = (record.started, record.last_lap());
         let deployment = &self.snapshot.tables.deployments[choice.deployment];
         let target = self.snapshot.target(deployment);
         let address = target
@@ -155,6 +156,7 @@ impl<'a> Exchange<'a> {
                 Gives::Content => "*/*",
             }),
             trace,
+            started: now,
             budget_ends: choice.budget.map(|budget| started + budget),
             idle_connections: self.snapshot.tables.bounds.idle_connections,
             answer_limit_bytes: self.snapshot.tables.bounds.answer_body_bytes,

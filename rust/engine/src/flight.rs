@@ -35,6 +35,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) accept: HeaderValue,
     /// Headers of the trace that it is part of.
     pub(crate) trace: [(HeaderName, Option<HeaderValue>); 2],
+    /// Now.
+    pub(crate) started: Instant,
     /// The end of the client's patience, if it is nearer than the deployment's own time-outs.
     pub(crate) budget_ends: Option<Instant>,
     pub(crate) idle_connections: usize,
@@ -72,8 +74,8 @@ impl Flight {
     /// # Errors
     /// [`Cause::ProviderUnreachable`], [`Cause::ProviderFailed`] or [`Cause::ProviderTimeout`].
     pub(crate) async fn launch(worker: &Rc<Worker>, plan: Plan<'_>, body: UpstreamBody) -> Result<Self, Failure> {
-        let started = Instant::now();
         let timeouts = plan.deployment.timeouts;
+        let started = plan.started;
         let patience = Patience::new(started, timeouts, plan.budget_ends);
         let first_content_by = patience.deadline();
         let launched = tokio::time::timeout_at(first_content_by, call(worker, &plan, body)).await;
@@ -153,7 +155,7 @@ impl Flight {
     /// The body has ended properly: the connection may serve another exchange.
     fn land(&mut self) {
         if let Some(connection @ Connection::Http1(_)) = self.connection.take() {
-            let now = std::time::Instant::now();
+            let now = self.patience.last_progress.into_std();
             self.worker.pool.borrow_mut().keep(&self.origin, connection, self.idle_connections, now);
         }
     }
@@ -170,7 +172,7 @@ type Answer = http::Response<Incoming>;
 async fn call(worker: &Rc<Worker>, plan: &Plan<'_>, body: UpstreamBody) -> Result<(Connection, Answer), Failure> {
     let origin = &plan.target.origin;
     let mut body = Some(body);
-    let mut pooled = worker.pool.borrow_mut().take(origin, std::time::Instant::now());
+    let mut pooled = worker.pool.borrow_mut().take(origin, plan.started.into_std());
     loop {
         let is_pooled = pooled.is_some();
         let mut connection = match pooled.take() {

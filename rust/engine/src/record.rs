@@ -164,6 +164,11 @@ impl Record {
         self.last_lap = now;
     }
 
+    /// When the last stage ended: now, for what comes right behind it.
+    pub(crate) fn last_lap(&self) -> Instant {
+        self.last_lap
+    }
+
     /// The response's head is written.
     pub(crate) fn respond(&mut self, status: http::StatusCode) {
         self.status = Some(status.as_u16());

@@ -6,14 +6,16 @@
 use std::ops::Range;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::Answer;
 use super::splice::Splice;
 use crate::failure::Failure;
-use crate::json::{JsonError, Object, Value};
-use crate::service_tier::{self, ServiceTier};
+use crate::json::{JsonError, Object, Value, pick};
+use crate::service_tier::ServiceTier;
 use crate::usage::Usage;
+
+/// An answer nested deeper is not read.
+const ANSWER_DEPTH_LIMIT: usize = 512;
 
 /// What the gateway needs of a request body.
 #[derive(Debug)]
@@ -101,16 +103,8 @@ pub fn given<'text>(object: &Object<'text>, key: &str) -> Option<Value<'text>> {
 
 /// What an answer says of itself, its `usage` read with the given reader. `None`: it is no JSON object.
 pub(super) fn read_answer(body: &[u8], read_usage: impl FnOnce(&[u8]) -> Option<Usage>) -> Option<Answer> {
-    #[derive(Deserialize)]
-    struct Fields<'body> {
-        #[serde(borrow, default)]
-        usage: Option<&'body RawValue>,
-        #[serde(default, deserialize_with = "service_tier::deserialize")]
-        service_tier: Option<ServiceTier>,
-    }
-    let fields: Fields<'_> = serde_json::from_slice(body).ok()?;
-    let usage = fields.usage.and_then(|usage| read_usage(usage.get().as_bytes()));
-    Some(Answer { usage, service_tier: fields.service_tier })
+    let [usage, service_tier] = pick(body, ANSWER_DEPTH_LIMIT, ["usage", "service_tier"]).ok()?;
+    Some(Answer { usage: usage.and_then(read_usage), service_tier: service_tier.and_then(ServiceTier::from_json) })
 }
 
 /// Something that a provider keeps: a response, a file, a batch.

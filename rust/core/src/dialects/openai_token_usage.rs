@@ -4,55 +4,34 @@
 //! `input_tokens` includes cached, audio and image tokens, `output_tokens` reasoning. Transcriptions name the details in
 //! the singular; a transcript billed by the second reports no tokens.
 
-use serde::Deserialize;
-
-use super::openai_usage::take;
+use super::openai_usage::{DEPTH_LIMIT, count, details, take};
+use crate::json::pick;
 use crate::usage::Usage;
-
-#[derive(Deserialize)]
-struct Reported {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    input_tokens_details: Option<InputDetails>,
-    input_token_details: Option<InputDetails>,
-    output_tokens_details: Option<OutputDetails>,
-}
-
-#[derive(Default, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "the format's names")]
-struct InputDetails {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
-    audio_tokens: Option<u64>,
-    image_tokens: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "the format's names")]
-struct OutputDetails {
-    reasoning_tokens: Option<u64>,
-    audio_tokens: Option<u64>,
-    image_tokens: Option<u64>,
-}
 
 /// Reads a `usage` object. `None` if it is none, or says nothing about tokens.
 #[must_use]
 pub fn read(usage: &[u8]) -> Option<Usage> {
-    let reported: Reported = serde_json::from_slice(usage).ok()?;
-    if reported.input_tokens.is_none() && reported.output_tokens.is_none() {
+    let names =
+        ["input_tokens", "output_tokens", "input_tokens_details", "input_token_details", "output_tokens_details"];
+    let [input, output, into, into_by_its_singular, out] = pick(usage, DEPTH_LIMIT, names).ok()?;
+    let (input, output) = (count(input)?, count(output)?);
+    if input.is_none() && output.is_none() {
         return None;
     }
-    let (mut input, mut output) = (reported.input_tokens.unwrap_or(0), reported.output_tokens.unwrap_or(0));
-    let into = reported.input_tokens_details.or(reported.input_token_details).unwrap_or_default();
-    let out = reported.output_tokens_details.unwrap_or_default();
+    let (mut input, mut output) = (input.unwrap_or(0), output.unwrap_or(0));
+    let into = into.filter(|details| *details != b"null").or(into_by_its_singular);
+    let names = ["cached_tokens", "cache_write_tokens", "audio_tokens", "image_tokens"];
+    let [cached, cache_write, audio_in, image_in] = details(into, names)?.map(Option::unwrap_or_default);
+    let names = ["reasoning_tokens", "audio_tokens", "image_tokens"];
+    let [reasoning, audio_out, image_out] = details(out, names)?.map(Option::unwrap_or_default);
     Some(Usage {
-        cache_read_tokens: take(&mut input, into.cached_tokens.unwrap_or(0)),
-        cache_write_other_tokens: take(&mut input, into.cache_write_tokens.unwrap_or(0)),
-        input_audio_tokens: take(&mut input, into.audio_tokens.unwrap_or(0)),
-        input_image_tokens: take(&mut input, into.image_tokens.unwrap_or(0)),
-        reasoning_tokens: take(&mut output, out.reasoning_tokens.unwrap_or(0)),
-        output_audio_tokens: take(&mut output, out.audio_tokens.unwrap_or(0)),
-        output_image_tokens: take(&mut output, out.image_tokens.unwrap_or(0)),
+        cache_read_tokens: take(&mut input, cached),
+        cache_write_other_tokens: take(&mut input, cache_write),
+        input_audio_tokens: take(&mut input, audio_in),
+        input_image_tokens: take(&mut input, image_in),
+        reasoning_tokens: take(&mut output, reasoning),
+        output_audio_tokens: take(&mut output, audio_out),
+        output_image_tokens: take(&mut output, image_out),
         input_tokens: input,
         output_tokens: output,
         ..Usage::default()

@@ -4,64 +4,73 @@
 //! `completion_tokens` reasoning and audio. Deviations: `DeepSeek` and Moonshot name cached tokens in their own way, and
 //! xAI leaves reasoning out of `completion_tokens`, which `total_tokens` tells.
 
-use serde::Deserialize;
-
+use crate::json::pick;
 use crate::usage::Usage;
 
-#[derive(Deserialize)]
-struct Reported {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-    total_tokens: Option<u64>,
-    prompt_tokens_details: Option<PromptDetails>,
-    completion_tokens_details: Option<CompletionDetails>,
-    prompt_cache_hit_tokens: Option<u64>,
-    cached_tokens: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "the format's names")]
-struct PromptDetails {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
-    audio_tokens: Option<u64>,
-    image_tokens: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-struct CompletionDetails {
-    reasoning_tokens: Option<u64>,
-    audio_tokens: Option<u64>,
-}
+/// No vendor nests counts deeper.
+pub(super) const DEPTH_LIMIT: usize = 16;
 
 /// Reads a `usage` object. `None` if it is none, or says nothing about tokens.
 #[must_use]
 pub fn read(usage: &[u8]) -> Option<Usage> {
-    let reported: Reported = serde_json::from_slice(usage).ok()?;
-    let prompt_tokens = reported.prompt_tokens;
-    let completion_tokens = reported.completion_tokens;
-    if prompt_tokens.is_none() && completion_tokens.is_none() {
+    let [prompt, completion, total, prompt_details, completion_details, cache_hits, cached] = pick(
+        usage,
+        DEPTH_LIMIT,
+        [
+            "prompt_tokens",
+            "completion_tokens",
+            "total_tokens",
+            "prompt_tokens_details",
+            "completion_tokens_details",
+            "prompt_cache_hit_tokens",
+            "cached_tokens",
+        ],
+    )
+    .ok()?;
+    let (prompt, completion, total) = (count(prompt)?, count(completion)?, count(total)?);
+    if prompt.is_none() && completion.is_none() {
         return None;
     }
-    let (mut input, mut output) = (prompt_tokens.unwrap_or(0), completion_tokens.unwrap_or(0));
-    let prompt = reported.prompt_tokens_details.unwrap_or_default();
-    let completion = reported.completion_tokens_details.unwrap_or_default();
-    let cached = prompt.cached_tokens.or(reported.prompt_cache_hit_tokens).or(reported.cached_tokens);
-    let reasoning = completion.reasoning_tokens.unwrap_or(0);
-    if reported.total_tokens.is_some_and(|total| reasoning > 0 && Some(total) == sum([input, output, reasoning])) {
+    let names = ["cached_tokens", "cache_write_tokens", "audio_tokens", "image_tokens"];
+    let [cached_part, cache_write, audio_in, image_in] = details(prompt_details, names)?;
+    let [reasoning, audio_out] = details(completion_details, ["reasoning_tokens", "audio_tokens"])?;
+    let cached = cached_part.or(count(cache_hits)?).or(count(cached)?);
+    let reasoning = reasoning.unwrap_or(0);
+    let (mut input, mut output) = (prompt.unwrap_or(0), completion.unwrap_or(0));
+    if total.is_some_and(|total| reasoning > 0 && Some(total) == sum([input, output, reasoning])) {
         output = output.saturating_add(reasoning);
     }
     Some(Usage {
         cache_read_tokens: take(&mut input, cached.unwrap_or(0)),
-        cache_write_other_tokens: take(&mut input, prompt.cache_write_tokens.unwrap_or(0)),
-        input_audio_tokens: take(&mut input, prompt.audio_tokens.unwrap_or(0)),
-        input_image_tokens: take(&mut input, prompt.image_tokens.unwrap_or(0)),
+        cache_write_other_tokens: take(&mut input, cache_write.unwrap_or(0)),
+        input_audio_tokens: take(&mut input, audio_in.unwrap_or(0)),
+        input_image_tokens: take(&mut input, image_in.unwrap_or(0)),
         reasoning_tokens: take(&mut output, reasoning),
-        output_audio_tokens: take(&mut output, completion.audio_tokens.unwrap_or(0)),
+        output_audio_tokens: take(&mut output, audio_out.unwrap_or(0)),
         input_tokens: input,
         output_tokens: output,
         ..Usage::default()
     })
+}
+
+/// A count; the inner `None` where it is absent or `null`, the outer where it is no count.
+#[expect(clippy::option_option, reason = "absent and wrong are different")]
+pub(super) fn count(value: Option<&[u8]>) -> Option<Option<u64>> {
+    match value {
+        None | Some(b"null") => Some(None),
+        Some(digits) => std::str::from_utf8(digits).ok()?.parse().ok().map(Some),
+    }
+}
+
+/// Counts in an object of details that may be absent or `null`; `None` where it is no such object.
+pub(super) fn details<const N: usize>(value: Option<&[u8]>, names: [&str; N]) -> Option<[Option<u64>; N]> {
+    let mut counts = [None; N];
+    if let Some(object) = value.filter(|value| *value != b"null") {
+        for (slot, value) in counts.iter_mut().zip(pick(object, DEPTH_LIMIT, names).ok()?) {
+            *slot = count(value)?;
+        }
+    }
+    Some(counts)
 }
 
 /// Takes a part out of the whole that includes it; never more than is left.

@@ -139,9 +139,12 @@ pub fn write_fraction(text: &mut Vec<u8>, mut fraction: u64, mut digits: u32) {
     write_padded(text, fraction, digits);
 }
 
-fn write_padded(text: &mut Vec<u8>, number: u64, digits: u32) {
-    for place in (0..digits).rev() {
-        text.push(b'0' + u8::try_from(number / 10_u64.pow(place) % 10).unwrap_or(0));
+fn write_padded(text: &mut Vec<u8>, mut number: u64, digits: u32) {
+    let start = text.len();
+    text.resize(start + digits as usize, b'0');
+    for digit in text[start..].iter_mut().rev() {
+        *digit += u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
     }
 }
 

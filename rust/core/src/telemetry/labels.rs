@@ -5,10 +5,10 @@
 //! full, once for the whole set: after that a look-up is one hash and takes no lock.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt};
 use parking_lot::Mutex;
 
 /// The id of everything beyond the bound.

@@ -6,6 +6,7 @@ mod host;
 mod origin;
 
 use std::rc::Rc;
+use std::time::SystemTime;
 
 pub(crate) use cors::Cors;
 pub(crate) use head::check_head;
@@ -114,6 +115,7 @@ pub(crate) fn admit<'a>(
     headers: &HeaderMap,
     uri: &Uri,
     peer: Peer,
+    now: SystemTime,
 ) -> Result<Caller<'a>, Failure> {
     let is_keyless = snapshot.is_keyless();
     if is_keyless && (!peer.is_loopback || FORWARDING.iter().any(|name| headers.contains_key(name))) {
@@ -128,9 +130,7 @@ pub(crate) fn admit<'a>(
     }
     let presented = presented_key(headers)
         .ok_or_else(|| Failure::new(Cause::InvalidKey, "no API key: send it as Authorization: Bearer or x-api-key"))?;
-    let now_unix_s = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    let now_unix_s = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
     if let Some(identity) = token_identity(worker, snapshot, presented, now_unix_s)? {
         return Ok(Caller { tenant: identity.tenant, credential: Credential::Token(identity) });
     }

@@ -15,6 +15,8 @@ use super::reader::{Entry, SegmentReader};
 use super::segment::{self, Stage};
 use super::writer::{Current, MODE};
 
+#[cfg(target_os = "linux")]
+const KEEPER_NICENESS: i32 = 10;
 /// Free space and sizes are looked at this often.
 const DISK_INTERVAL: Duration = Duration::from_secs(2);
 /// Records are so much alike that zstd's own default of 3 takes twice the time and makes them no smaller.
@@ -40,6 +42,10 @@ impl Keeper {
     }
 
     pub(super) fn run(self) {
+        // Compressing must not take a core's turn. On Linux this is the thread's own niceness, elsewhere the whole
+        // process's; where it may not be changed, things go on as they were.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::setpriority_process(None, KEEPER_NICENESS);
         self.adopt_all();
         loop {
             match self.tasks.recv_timeout(DISK_INTERVAL) {

@@ -94,7 +94,10 @@ impl SpoolWriter {
     }
 
     fn write_buffer(&mut self) -> io::Result<()> {
-        self.rotate_if_due();
+        let segment_size_bytes = self.files.settings.load().segment_size_bytes;
+        if self.current.as_ref().is_some_and(|current| current.appender.length() >= segment_size_bytes) {
+            self.close_segment();
+        }
         let current = match &mut self.current {
             Some(current) => current,
             none => none.insert(create(&self.files.directory, self.number, &mut self.segments)?),
@@ -108,8 +111,8 @@ impl SpoolWriter {
         })
     }
 
-    /// Closes a segment that is large or old enough. A core calls it every second or so, for the hours when it has
-    /// nothing to append.
+    /// Closes a segment that is large or old enough. A core calls it every second or so, which is often enough to tell
+    /// its age.
     pub fn rotate_if_due(&mut self) {
         let settings = self.files.settings.load();
         let age = Duration::from_millis(settings.segment_age_ms);

@@ -1,7 +1,8 @@
 //! Idle connections of one core, by origin, last used first out: the freshest is the least likely to be dead.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
+
+use foldhash::HashMap;
 
 use super::counts::IdleShare;
 use super::{Connection, Origin};

@@ -8,7 +8,6 @@
 mod counter;
 mod messages;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -16,6 +15,7 @@ use bytes::Bytes;
 use fastgate_core::tables::Tables;
 use fastgate_core::tokens::chat::{self, Parts};
 use fastgate_core::tokens::{Encoding, Factor, Vocabulary};
+use foldhash::HashMap;
 use tokio::sync::Semaphore;
 
 use counter::{Counter, Sampler};
