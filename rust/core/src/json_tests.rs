@@ -115,7 +115,11 @@ proptest! {
             let expected = names.map(|name| object.get(name).map(|value| value.raw));
             prop_assert_eq!(pick(text.as_bytes(), 100, names), Ok(expected));
         } else if let Ok(picked) = pick(text.as_bytes(), 100, names) {
-            let oracle: serde_json::Value = serde_json::from_str(&text).expect("keys may occur twice");
+            // serde_json also refuses lone surrogates and huge numbers, which the grammar allows.
+            let Ok(oracle) = serde_json::from_str::<serde_json::Value>(&text) else {
+                prop_assert!(text.contains("\\u") || text.contains(['e', 'E']));
+                return Ok(());
+            };
             for (name, raw) in names.iter().zip(picked) {
                 let read = raw.map(|raw| serde_json::from_slice::<serde_json::Value>(raw).expect("valid"));
                 prop_assert_eq!(read.as_ref(), oracle.get(name));

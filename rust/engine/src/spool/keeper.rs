@@ -2,7 +2,7 @@
 //! at the disk.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,10 +17,14 @@ use super::writer::{Current, MODE};
 
 #[cfg(target_os = "linux")]
 const KEEPER_NICENESS: i32 = 10;
+
 /// Free space and sizes are looked at this often.
 const DISK_INTERVAL: Duration = Duration::from_secs(2);
 /// Records are so much alike that zstd's own default of 3 takes twice the time and makes them no smaller.
 const COMPRESSION_LEVEL: i32 = 1;
+
+/// Compressed at a stretch, some 100 µs: then whoever waits for the CPU gets it.
+const PIECE_BYTES: usize = 128 << 10;
 
 /// What the keeper is asked to do.
 #[derive(Debug)]
@@ -156,8 +160,15 @@ impl Keeper {
 fn compress_into(closed: &Path, into: &File) -> io::Result<()> {
     let mut encoder = zstd::Encoder::new(io::BufWriter::new(into), COMPRESSION_LEVEL)?;
     encoder.include_checksum(true)?;
-    io::copy(&mut File::open(closed)?, &mut encoder)?;
-    encoder.finish()?.flush()
+    let (mut closed, mut piece) = (File::open(closed)?, vec![0; PIECE_BYTES]);
+    loop {
+        let length = closed.read(&mut piece)?;
+        if length == 0 {
+            return encoder.finish()?.flush();
+        }
+        encoder.write_all(&piece[..length])?;
+        std::thread::yield_now();
+    }
 }
 
 /// Makes renames durable.
