@@ -49,12 +49,15 @@ fn events(pieces: &[&[u8]]) -> Vec<Event> {
     events
 }
 
-/// A request body: the reader accepts only what a strict parser accepts, and one meaning has one cache key.
+/// A request body: the reader accepts only what a strict parser accepts, and one meaning has one cache key. What it accepts
+/// could be an answer too.
 pub fn json(input: &[u8]) {
     let read = Object::read(input, DEPTH_LIMIT);
     let key = cache_key(input, b"tenant", None, &IGNORED_FIELDS, DEPTH_LIMIT);
     assert_eq!(read.is_ok(), key.is_ok(), "the two disagree on what is an object");
+    let answer = openai_chat::read_answer(input);
     let Ok(object) = read else { return };
+    assert!(answer.is_some(), "the reader of answers asks for less");
     let text = std::str::from_utf8(input).expect("read as UTF-8");
     if let Ok(request) = openai_chat::read_request(input, DEPTH_LIMIT) {
         let spliced = splice(input, &mut [request.rename("another")]);
