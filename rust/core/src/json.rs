@@ -151,13 +151,32 @@ pub(crate) fn pick<'text, const N: usize>(
     let mut reader = Reader::new(text, depth_limit, Keys::Any);
     let mut picked = [None; N];
     reader.open()?;
-    reader.members(|_, (key, span)| {
+    reader.members(|reader, key| {
+        let start = reader.at;
+        reader.value()?;
         if let Some(index) = names.iter().position(|name| name.as_bytes() == key.as_ref()) {
-            picked[index] = Some(&text[span]);
+            picked[index] = Some(&text[start..reader.at]);
         }
+        Ok(())
     })?;
     reader.close()?;
     Ok(picked)
+}
+
+/// Walks through a whole object in one pass: `visit` gets each key and takes its value with one of [`Reader::raw`],
+/// [`Reader::text`], [`Reader::object`] and [`Reader::array`]. Keys that occur twice are visited twice.
+///
+/// # Errors
+/// [`JsonError`] with the byte offset of the first fault; never for bytes in strings that are not UTF-8.
+pub(crate) fn walk<'text>(
+    text: &'text [u8],
+    depth_limit: usize,
+    mut visit: impl FnMut(&mut Reader<'text>, &[u8]) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
+    let mut reader = Reader::new(text, depth_limit, Keys::Any);
+    reader.open()?;
+    reader.members(|reader, key| visit(reader, &key))?;
+    reader.close()
 }
 
 /// What is asked of the keys of an object within.
@@ -168,7 +187,8 @@ enum Keys {
     Any,
 }
 
-struct Reader<'text> {
+/// Reads on from where it stands.
+pub(crate) struct Reader<'text> {
     text: &'text [u8],
     at: usize,
     depth_left: usize,
@@ -180,6 +200,46 @@ struct Reader<'text> {
 impl<'text> Reader<'text> {
     fn new(text: &'text [u8], depth_left: usize, keys: Keys) -> Self {
         Self { text, at: 0, depth_left, keys, fields: Vec::new() }
+    }
+
+    /// Takes the next value, and returns it as it is written.
+    pub(crate) fn raw(&mut self) -> Result<&'text [u8], JsonError> {
+        let start = self.at;
+        self.value()?;
+        Ok(&self.text[start..self.at])
+    }
+
+    /// Takes the next value, and returns the content of a string, escapes resolved, or nothing.
+    pub(crate) fn text(&mut self) -> Result<Cow<'text, [u8]>, JsonError> {
+        match self.peek() {
+            Some(b'"') => self.key(),
+            _ => self.value().map(|()| Cow::Borrowed(&b""[..])),
+        }
+    }
+
+    /// Takes the next value, and visits its members if it is an object.
+    pub(crate) fn object(
+        &mut self,
+        mut visit: impl FnMut(&mut Self, &[u8]) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
+        if self.peek() != Some(b'{') {
+            return self.value();
+        }
+        self.descend()?;
+        self.members(|reader, key| visit(reader, &key))?;
+        self.depth_left += 1;
+        Ok(())
+    }
+
+    /// Takes the next value, and visits its elements if it is an array.
+    pub(crate) fn array(&mut self, visit: impl FnMut(&mut Self) -> Result<(), JsonError>) -> Result<(), JsonError> {
+        if self.peek() != Some(b'[') {
+            return self.value();
+        }
+        self.descend()?;
+        self.elements(visit)?;
+        self.depth_left += 1;
+        Ok(())
     }
 
     /// Up to the brace that begins the text's only object.
@@ -232,17 +292,12 @@ impl<'text> Reader<'text> {
                         self.unique_members()?;
                         self.fields.truncate(first);
                     }
-                    Keys::Any => self.members(|_, _| {})?,
+                    Keys::Any => self.members(|reader, _| reader.value())?,
                 }
                 self.depth_left += 1;
                 Ok(())
             }
-            Some(b'[') => {
-                self.descend()?;
-                self.elements()?;
-                self.depth_left += 1;
-                Ok(())
-            }
+            Some(b'[') => self.array(Self::value),
             Some(b't') => self.literal(b"true"),
             Some(b'f') => self.literal(b"false"),
             Some(b'n') => self.literal(b"null"),
@@ -254,12 +309,20 @@ impl<'text> Reader<'text> {
     /// Reads `{…}` and leaves its keys at the tail of `fields`.
     fn unique_members(&mut self) -> Result<(), JsonError> {
         let first = self.fields.len();
-        self.members(Vec::push)?;
+        self.members(|reader, key| {
+            let start = reader.at;
+            reader.value()?;
+            reader.fields.push((key, start..reader.at));
+            Ok(())
+        })?;
         if has_duplicate(&mut self.fields[first..]) { Err(JsonError::DuplicateKey(self.at)) } else { Ok(()) }
     }
 
-    /// Reads `{…}`; what is kept of its members is up to `keep`.
-    fn members(&mut self, mut keep: impl FnMut(&mut Vec<Field<'text>>, Field<'text>)) -> Result<(), JsonError> {
+    /// Reads `{…}`; `visit` takes each member's value.
+    fn members(
+        &mut self,
+        mut visit: impl FnMut(&mut Self, Cow<'text, [u8]>) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
         self.at += 1;
         self.skip_space();
         if self.peek() == Some(b'}') {
@@ -271,9 +334,7 @@ impl<'text> Reader<'text> {
             self.skip_space();
             self.expect(b':')?;
             self.skip_space();
-            let start = self.at;
-            self.value()?;
-            keep(&mut self.fields, (key, start..self.at));
+            visit(self, key)?;
             self.skip_space();
             match self.peek() {
                 Some(b',') => {
@@ -289,7 +350,8 @@ impl<'text> Reader<'text> {
         }
     }
 
-    fn elements(&mut self) -> Result<(), JsonError> {
+    /// Reads `[…]`; `visit` takes each element.
+    fn elements(&mut self, mut visit: impl FnMut(&mut Self) -> Result<(), JsonError>) -> Result<(), JsonError> {
         self.at += 1;
         self.skip_space();
         if self.peek() == Some(b']') {
@@ -297,7 +359,7 @@ impl<'text> Reader<'text> {
             return Ok(());
         }
         loop {
-            self.value()?;
+            visit(self)?;
             self.skip_space();
             match self.peek() {
                 Some(b',') => {

@@ -39,6 +39,12 @@ impl KeyRing {
         let digest: KeyDigest = Sha256::digest(presented).into();
         self.by_digest.get(&digest).filter(|key| key.expires_unix_s.is_none_or(|expiry| now_unix_s < expiry))
     }
+
+    /// The key with this digest in hex, also if it has expired.
+    #[must_use]
+    pub fn by_digest(&self, digest: &str) -> Option<&Key> {
+        self.by_digest.get(&parse_hex(digest)?)
+    }
 }
 
 /// The key within the value of an `Authorization` header.
@@ -81,7 +87,7 @@ mod tests {
 
     fn key(secret: &str, expires_unix_s: Option<i64>) -> Key {
         let digest = Sha256::digest(secret).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        Key { digest, tenant: 0, user: None, feature: None, models: None, expires_unix_s }
+        Key { digest, tenant: 0, user: None, feature: None, models: None, deployments: None, expires_unix_s }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Tables {
     pub open_providers: Vec<OpenProvider>,
     /// Index into `deployments`: where files and batches are kept.
     pub files_deployment: Option<usize>,
+    /// Classes of tenants.
+    pub tiers: Vec<Tier>,
     /// Who pays; `keys[].tenant` points here. Index 0 is the tenant of a gateway without keys.
     pub tenants: Vec<Tenant>,
     /// Virtual keys. Empty means, where there are no `jwt_issuers` either, that no key is asked for.
@@ -44,6 +46,8 @@ pub struct Tables {
     pub telemetry: Telemetry,
     /// Where exchanges are logged; `None`: nowhere.
     pub access_log: Option<AccessLog>,
+    /// What is done about providers that fail.
+    pub resilience: Resilience,
 }
 
 /// An account at a vendor.
@@ -104,11 +108,68 @@ pub struct Deployment {
     pub model: Option<String>,
     /// Where it runs, for residency.
     pub region: Option<String>,
+    /// A free label, for conditions and requests that ask for a class.
+    pub cost_class: Option<String>,
+    /// The slowest class of requests it is good for; a request of a faster class never goes there.
+    #[serde(default)]
+    pub latency: Latency,
+    /// What it can do. `None`: nobody said, so it is taken to be able.
+    pub capabilities: Option<Vec<Capability>>,
+    /// Its context window, input and output together. `None`: nobody said.
+    pub context_tokens: Option<u64>,
+    /// The largest `max_tokens` it takes. `None`: nobody said.
+    pub output_tokens: Option<u64>,
     /// How long it may take.
     pub timeouts: Timeouts,
+    /// How often a failed call is repeated on it before the next one is tried.
+    #[serde(default)]
+    pub retries: u32,
     /// What counts its tokens exactly. `None`: they are estimated.
     pub tokenizer: Option<Tokenizer>,
 }
+
+/// How long a client is ready to wait, fastest first: interactive below 2 s (p95), background below 30 s, batch as it
+/// comes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the type says it")]
+pub enum Latency {
+    #[default]
+    Interactive,
+    Background,
+    Batch,
+}
+
+/// What a request may need of a deployment beside text in and text out.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// Calls tools.
+    Tools,
+    /// Answers by a JSON schema.
+    JsonSchema,
+    /// Reasons, with an effort or a budget.
+    Reasoning,
+    /// Sees images.
+    ImageInput,
+    /// Hears sound.
+    AudioInput,
+    /// Reads files (PDF).
+    FileInput,
+    /// Answers in sound.
+    AudioOutput,
+}
+
+/// Every capability, in the order of their bits in a [`crate::routing`] set.
+pub const CAPABILITIES: [(Capability, &str); 7] = [
+    (Capability::Tools, "tools"),
+    (Capability::JsonSchema, "json_schema"),
+    (Capability::Reasoning, "reasoning"),
+    (Capability::ImageInput, "image_input"),
+    (Capability::AudioInput, "audio_input"),
+    (Capability::FileInput, "file_input"),
+    (Capability::AudioOutput, "audio_output"),
+];
 
 /// Where a deployment's vocabulary comes from.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq)]
@@ -134,16 +195,96 @@ pub struct Timeouts {
     pub total_ms: u64,
 }
 
-/// Where a model name leads: a chain of steps, tried in order.
+/// Where a model name leads: a policy table, of which the first row that matches gives the chain.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// Wall clock from receipt to commit.
     pub budget_ms: Option<u64>,
-    /// Steps in order of preference; at least one.
-    pub chain: Vec<Vec<Member>>,
+    /// Rows in order; at least one.
+    pub rows: Vec<Row>,
     /// Whether `GET /v1/models` shows it.
     pub listed: bool,
+}
+
+/// One row of a policy table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Which requests it is for.
+    pub when: When,
+    /// Steps in order of preference; at least one.
+    pub chain: Vec<Step>,
+}
+
+/// Conditions of a row: all that are given must hold, each by any of its values. None: every request.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct When {
+    /// Indices into `tenants`.
+    pub tenant: Option<Vec<usize>>,
+    /// Indices into `tiers`.
+    pub tier: Option<Vec<usize>>,
+    /// Users by name.
+    pub user: Option<Vec<String>>,
+    /// Features by name.
+    pub feature: Option<Vec<String>>,
+    /// The region that the request is bound to, by its tenant or its header.
+    pub region: Option<Vec<String>>,
+    /// The class of latency that the request asks for.
+    pub latency: Option<Vec<Latency>>,
+    /// The class of cost that the request asks for.
+    pub cost_class: Option<Vec<String>>,
+    /// What the request needs.
+    pub capability: Option<Vec<Capability>>,
+    /// The name that the client sent: an alias of this model, or its own.
+    pub model: Option<Vec<String>>,
+    /// The request is estimated to have more input tokens than this.
+    pub context_over: Option<u64>,
+    /// Hours of the day in UTC, one bit each, the lowest for 00:00 to 00:59.
+    pub hours: Option<u32>,
+    /// At least this share of the requests that may be under way are, in thousandths.
+    pub load_permille: Option<u32>,
+}
+
+/// A step of a chain: deployments that can stand in for each other.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The group's id; `None` for a deployment alone.
+    pub group: Option<String>,
+    /// How the first of them is chosen.
+    pub pick: Pick,
+    /// What sticky requests stick by.
+    pub sticky_by: StickyBy,
+    /// At least one.
+    pub members: Vec<Member>,
+}
+
+/// How a member of a group is chosen.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum Pick {
+    /// By share.
+    Weighted,
+    /// The one with the lowest peak EWMA of time to first content and time per token.
+    Fastest,
+    /// The lowest price of this request.
+    Cheapest,
+    /// The fewest requests under way.
+    LeastBusy,
+    /// By share, and the same one for the same session (or user).
+    Sticky,
+}
+
+/// What sticky requests stick by.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum StickyBy {
+    /// The session, or else the user.
+    Session,
+    /// The user.
+    User,
 }
 
 /// A deployment within a step, with its share of the traffic.
@@ -168,12 +309,24 @@ pub struct OpenProvider {
     pub any: bool,
 }
 
+/// A class of tenants.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tier {
+    /// Name in the configuration.
+    pub id: String,
+    /// Share of waiting capacity relative to other tiers.
+    pub weight: u32,
+}
+
 /// Who pays.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tenant {
     /// Name in the configuration.
     pub id: String,
+    /// Index into `tiers`.
+    pub tier: Option<usize>,
     /// Residency: a deployment elsewhere, or of unknown region, is never used.
     pub region: Option<String>,
 }
@@ -192,6 +345,8 @@ pub struct Key {
     pub feature: Option<String>,
     /// The model names it may ask for; `None` means all.
     pub models: Option<Vec<String>>,
+    /// Indices of the deployments it may be served by; `None` means all.
+    pub deployments: Option<Vec<usize>>,
     /// Refused from this moment on.
     pub expires_unix_s: Option<i64>,
 }
@@ -341,6 +496,50 @@ pub struct AccessLog {
     pub buffer_bytes: usize,
 }
 
+/// What is done about providers that fail.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Resilience {
+    /// The first repeat of a call waits for a random time up to this; the next up to twice as long.
+    pub backoff_ms: u64,
+    /// No back-off is longer.
+    pub backoff_max_ms: u64,
+    /// A provider that asks for a longer pause is left for the next one in the chain, if there is one.
+    pub wait_max_ms: u64,
+    /// Repeats that a provider may get, in thousandths of its first calls.
+    pub retry_permille: u32,
+    /// The same, per second, whatever the traffic.
+    pub retries_per_second: u32,
+    /// When a deployment or a credential is left alone.
+    pub breaker: BreakerSettings,
+    /// A credential that was refused is left alone for this long.
+    pub credential_pause_ms: u64,
+    /// Whether calls under way are limited while a provider says that it is overloaded.
+    pub adaptive_concurrency: bool,
+    /// How often deployments that are left alone are asked for their models; `None`: never.
+    pub probe_interval_ms: Option<u64>,
+    /// How long an answer is kept for repeats with the same `Idempotency-Key`.
+    pub idempotency_ms: u64,
+    /// How large all kept answers together may be.
+    pub idempotency_bytes: usize,
+}
+
+/// When a deployment or a credential is left alone, and for how long.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerSettings {
+    /// Failures in a row that open it.
+    pub consecutive_failures: u32,
+    /// It also opens when fewer than this many in a thousand recent calls succeed.
+    pub success_permille: u32,
+    /// Calls that have to be known before that counts.
+    pub minimum_calls: u32,
+    /// How long it stays open the first time; doubled each time that the trial call fails.
+    pub open_ms: u64,
+    /// No longer than this.
+    pub open_max_ms: u64,
+}
+
 /// How long a client may take, in milliseconds; what ASGI servers bound themselves.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -385,15 +584,7 @@ impl Tables {
             check_index("deployments", &deployment.id, "provider", deployment.provider, self.providers.len())?;
         }
         for (name, route) in &self.models {
-            if route.chain.is_empty() || route.chain.iter().any(Vec::is_empty) {
-                return Err(format!("models.{name}: a chain needs at least one deployment in every step"));
-            }
-            for member in route.chain.iter().flatten() {
-                check_index("models", name, "deployment", member.deployment, self.deployments.len())?;
-                if member.weight == 0 {
-                    return Err(format!("models.{name}: a weight must be at least 1"));
-                }
-            }
+            self.validate_route(name, route)?;
         }
         for open in &self.open_providers {
             check_index("open_providers", "", "deployment", open.deployment, self.deployments.len())?;
@@ -401,8 +592,16 @@ impl Tables {
         if let Some(deployment) = self.files_deployment {
             check_index("files_deployment", "", "deployment", deployment, self.deployments.len())?;
         }
+        for tenant in &self.tenants {
+            if let Some(tier) = tenant.tier {
+                check_index("tenants", &tenant.id, "tier", tier, self.tiers.len())?;
+            }
+        }
         for key in &self.keys {
             check_index("keys", &key.digest, "tenant", key.tenant, self.tenants.len())?;
+            for deployment in key.deployments.iter().flatten() {
+                check_index("keys", &key.digest, "deployment", *deployment, self.deployments.len())?;
+            }
             if key.digest.len() != 64 || !key.digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
                 return Err("keys: a digest is 64 lower-case hex digits".into());
             }
@@ -413,6 +612,30 @@ impl Tables {
             }
             if self.jwt_issuers[..index].iter().any(|other| other.issuer == issuer.issuer) {
                 return Err(format!("jwt_issuers.{}: the same issuer twice", issuer.issuer));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_route(&self, name: &str, route: &Route) -> Result<(), String> {
+        if route.rows.is_empty() {
+            return Err(format!("models.{name}: at least one row is needed"));
+        }
+        for row in &route.rows {
+            if row.chain.is_empty() || row.chain.iter().any(|step| step.members.is_empty()) {
+                return Err(format!("models.{name}: a chain needs at least one deployment in every step"));
+            }
+            for tenant in row.when.tenant.iter().flatten() {
+                check_index("models", name, "tenant", *tenant, self.tenants.len())?;
+            }
+            for tier in row.when.tier.iter().flatten() {
+                check_index("models", name, "tier", *tier, self.tiers.len())?;
+            }
+            for member in row.chain.iter().flat_map(|step| &step.members) {
+                check_index("models", name, "deployment", member.deployment, self.deployments.len())?;
+                if member.weight == 0 {
+                    return Err(format!("models.{name}: a weight must be at least 1"));
+                }
             }
         }
         Ok(())

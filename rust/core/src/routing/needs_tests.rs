@@ -1,0 +1,179 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn read(body: &Value) -> Needs {
+    Needs::read(body.to_string().as_bytes(), 64).expect("a JSON object")
+}
+
+fn capabilities(body: &Value) -> Vec<&'static str> {
+    read(body).capabilities.iter().map(capability_name).collect()
+}
+
+#[test]
+fn fields_in_their_places_count() {
+    let part = |part: Value| json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "?"}, part]}]});
+    let item = |part: Value| json!({"input": [{"role": "user", "content": [part]}]});
+    for (body, expected) in [
+        (json!({"tools": [{"type": "function"}]}), "tools"),
+        (json!({"functions": [{"name": "f"}]}), "tools"),
+        (json!({"response_format": {"json_schema": {"type": "object"}, "type": "json_schema"}}), "json_schema"),
+        (json!({"text": {"verbosity": "low", "format": {"type": "json_schema", "name": "x"}}}), "json_schema"),
+        (json!({"reasoning_effort": "low"}), "reasoning"),
+        (json!({"reasoning": {"effort": "high"}}), "reasoning"),
+        (json!({"reasoning": {"effort": null, "summary": "auto"}}), "reasoning"),
+        (part(json!({"image_url": {"url": "data:"}, "type": "image_url"})), "image_input"),
+        (part(json!({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}})), "audio_input"),
+        (part(json!({"type": "file", "file": {"file_id": "f"}})), "file_input"),
+        (item(json!({"type": "input_image", "image_url": "data:"})), "image_input"),
+        (item(json!({"type": "input_audio"})), "audio_input"),
+        (item(json!({"type": "input_file", "file_url": "https://a"})), "file_input"),
+        (json!({"input": [{"type": "function_call_output", "output": [{"type": "input_file"}]}]}), "file_input"),
+        (
+            json!({"input": [{"type": "computer_call_output", "output": {"type": "computer_screenshot"}}]}),
+            "image_input",
+        ),
+        (json!({"modalities": ["text", "audio"]}), "audio_output"),
+        (json!({"audio": {"voice": "alloy", "format": "wav"}}), "audio_output"),
+    ] {
+        assert_eq!(capabilities(&body), [expected], "{body}");
+    }
+    let escaped = br#"{"messages":[{"content":[{"type":"image\u005furl"}]}],"t\u006fols":[1]}"#;
+    let expected: CapabilitySet = [Capability::ImageInput, Capability::Tools].into_iter().collect();
+    assert_eq!(Needs::read(escaped, 8).map(|needs| needs.capabilities), Ok(expected));
+}
+
+#[test]
+fn words_elsewhere_do_not() {
+    for body in [
+        json!({"messages": [{"role": "user", "content": "{\"tools\":[1],\"type\":\"image_url\"}"}]}),
+        json!({"messages": [{"content": [{"type": "text", "text": "input_audio", "x": {"type": "file"}}]}]}),
+        json!({"messages": [{"tools": [1], "reasoning_effort": "high", "metadata": {"type": "file"}}]}),
+        json!({"metadata": {"tools": [1], "response_format": {"type": "json_schema"}, "max_tokens": 1}}),
+        json!({"tools": [], "functions": null, "reasoning_effort": null, "audio": null, "modalities": ["text"]}),
+        json!({"reasoning_effort": "none", "response_format": {"type": "json_object"}, "input": "input_image"}),
+        json!({"reasoning": {"effort": "none", "summary": "auto"}, "text": {"format": {"type": "text"}}}),
+        json!({"reasoning": {"effort": null}}),
+        json!({"reasoning": null, "text": "json_schema", "messages": {"content": [{"type": "file"}]}}),
+        json!({"response_format": {"type": "text", "json_schema": {"type": "json_schema"}}}),
+    ] {
+        assert_eq!(read(&body), Needs::default(), "{body}");
+    }
+}
+
+#[test]
+fn the_largest_output_asked_for_counts() {
+    assert_eq!(read(&json!({"max_tokens": 5})).output_tokens, Some(5));
+    assert_eq!(read(&json!({"max_completion_tokens": 7, "max_tokens": 5})).output_tokens, Some(7));
+    assert_eq!(read(&json!({"max_output_tokens": 9})).output_tokens, Some(9));
+    assert_eq!(
+        read(&json!({"max_tokens": null, "max_output_tokens": -1, "max_completion_tokens": 1.5})).output_tokens,
+        None
+    );
+}
+
+#[test]
+fn what_is_no_object_or_too_deep_is_refused() {
+    assert_eq!(Needs::read(b"[1]", 8), Err(JsonError::NotAnObject));
+    assert_eq!(Needs::read(br#"{"tools":[[[1]]]}"#, 3), Err(JsonError::TooDeep(11)));
+    assert_eq!(Needs::read(br#"{"messages":[{"content":[1,]}]}"#, 8), Err(JsonError::Syntax(27)));
+    assert!(Needs::read(br#"{"tools":[1]} x"#, 8).is_err());
+}
+
+#[test]
+fn sets_of_capabilities() {
+    let mut set = CapabilitySet::NONE;
+    assert!(set.is_empty());
+    set.insert(Capability::AudioOutput);
+    set.insert(Capability::JsonSchema);
+    assert_eq!(set.iter().collect::<Vec<_>>(), [Capability::JsonSchema, Capability::AudioOutput]);
+    assert_eq!(set.first_missing_in([Capability::JsonSchema].into_iter().collect()), Some(Capability::AudioOutput));
+    assert_eq!(set.first_missing_in(CapabilitySet::ALL), None);
+    for (place, (capability, name)) in CAPABILITIES.iter().enumerate() {
+        assert_eq!((*capability as usize, capability_name(*capability)), (place, *name));
+    }
+}
+
+/// Values with the words that matter, in any place.
+fn value() -> impl Strategy<Value = Value> {
+    let word = prop::sample::select(vec![
+        "messages",
+        "input",
+        "content",
+        "output",
+        "type",
+        "tools",
+        "text",
+        "format",
+        "json_schema",
+        "reasoning",
+        "effort",
+        "none",
+        "audio",
+        "modalities",
+        "image_url",
+        "input_file",
+        "response_format",
+        "max_tokens",
+        "a\"b",
+    ]);
+    let leaf = prop_oneof![word.clone().prop_map(Value::from), any::<u8>().prop_map(Value::from), Just(Value::Null)];
+    leaf.prop_recursive(6, 48, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(word.clone(), inner, 0..6)
+                .prop_map(|members| members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+        ]
+    })
+}
+
+/// The same by way of a tree.
+fn oracle(body: &Value) -> Vec<Capability> {
+    let elements = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let is_given = |value: &Value| !value.is_null();
+    let items: Vec<Value> = elements(&body["messages"]).into_iter().chain(elements(&body["input"])).collect();
+    let inner = items.iter().flat_map(|item| [elements(&item["content"]), elements(&item["output"])].concat());
+    let kinds: Vec<Value> = items.iter().cloned().chain(inner).map(|part| part["type"].clone()).collect();
+    let has = |names: &[&str]| kinds.iter().filter_map(Value::as_str).any(|kind| names.contains(&kind));
+    let reasoning = body["reasoning"].as_object().cloned().unwrap_or_default();
+    [
+        (Capability::Tools, !elements(&body["tools"]).is_empty() || !elements(&body["functions"]).is_empty()),
+        (
+            Capability::JsonSchema,
+            body["response_format"]["type"] == "json_schema" || body["text"]["format"]["type"] == "json_schema",
+        ),
+        (
+            Capability::Reasoning,
+            (is_given(&body["reasoning_effort"]) && body["reasoning_effort"] != "none")
+                || (reasoning.values().any(is_given) && reasoning.get("effort") != Some(&json!("none"))),
+        ),
+        (Capability::ImageInput, has(&["image_url", "input_image", "computer_call_output"])),
+        (Capability::AudioInput, has(&["input_audio"])),
+        (Capability::FileInput, has(&["file", "input_file"])),
+        (Capability::AudioOutput, is_given(&body["audio"]) || elements(&body["modalities"]).contains(&json!("audio"))),
+    ]
+    .into_iter()
+    .filter_map(|(capability, is_needed)| is_needed.then_some(capability))
+    .collect()
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_a_tree(fields in prop::collection::btree_map(
+        prop::sample::select(vec!["messages", "input", "tools", "text", "reasoning", "reasoning_effort", "modalities",
+            "audio", "response_format", "max_tokens"]), value(), 0..6,
+    )) {
+        let body = Value::from_iter(fields);
+        prop_assert_eq!(read(&body).capabilities.iter().collect::<Vec<_>>(), oracle(&body), "{}", body);
+    }
+
+    #[test]
+    fn never_panics(
+        bytes in prop::collection::vec(any::<u8>(), 0..200), body in value(), cut in any::<prop::sample::Index>(),
+    ) {
+        let _ = Needs::read(&bytes, 16);
+        let text = body.to_string();
+        let _ = Needs::read(&text.as_bytes()[..cut.index(text.len() + 1)], 16);
+    }
+}
