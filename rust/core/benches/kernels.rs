@@ -1,5 +1,6 @@
 //! What a request costs inside the core: `cargo bench -p fastgate-core`.
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -15,10 +16,16 @@ use fastgate_core::keys::KeyRing;
 use fastgate_core::limits::gcra::{Bucket, Rate};
 use fastgate_core::limits::limiter::Limiter;
 use fastgate_core::prices::{Catalogue, price, price_in};
-use fastgate_core::routing::pick;
+use fastgate_core::resilience::Reason;
+use fastgate_core::resilience::attempts::{self, Attempts, Limits};
+use fastgate_core::resilience::breaker::Breaker;
+use fastgate_core::resilience::health::DeploymentHealth;
+use fastgate_core::resilience::latency::Latency;
+use fastgate_core::resilience::retry_budget::RetryBudget;
+use fastgate_core::routing::{Asking, Conditions, Needs, Policy, explain, pick, route};
 use fastgate_core::spool::{Step, frame, read};
 use fastgate_core::sse::{Splitter, event_data};
-use fastgate_core::tables::{JwtIssuer, Key, Member};
+use fastgate_core::tables::{BreakerSettings, JwtIssuer, Key, Member, Tables};
 use fastgate_core::telemetry::access_line::AccessLine;
 use fastgate_core::telemetry::recorder::{Exchange, LabelSets, Metrics, Recorder};
 use fastgate_core::telemetry::series::{Cost, TokenCount};
@@ -26,6 +33,7 @@ use fastgate_core::tokens::chat::Parts;
 use fastgate_core::tokens::{Encoding, Vocabulary};
 use fastgate_core::usage::Usage;
 use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 fn body(prompt_bytes: usize) -> Vec<u8> {
@@ -73,12 +81,143 @@ fn decisions(criterion: &mut Criterion) {
     let key = |index: u32| {
         let digest = Sha256::digest(format!("fg_key_number_{index}"));
         let digest = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        Key { digest, tenant: 0, user: None, feature: None, models: None, expires_unix_s: None }
+        Key { digest, tenant: 0, user: None, feature: None, models: None, deployments: None, expires_unix_s: None }
     };
     let ring = KeyRing::new((0..10_000).map(key).collect());
     criterion.bench_function("key/10000", |bencher| bencher.iter(|| ring.find(black_box(b"fg_key_number_77"), 0)));
     let members: Vec<Member> = (0..8).map(|deployment| Member { deployment, weight: 3 }).collect();
     criterion.bench_function("pick/8", |bencher| bencher.iter(|| pick(black_box(&members), 1 << 63, |_| true)));
+}
+
+/// All is well, and drawing costs what it does in the engine.
+struct Calm(Cell<u64>);
+
+impl Conditions for Calm {
+    fn is_available(&self, _: usize) -> bool {
+        true
+    }
+
+    fn is_priced(&self, _: usize, _: &str) -> bool {
+        true
+    }
+
+    fn price_pusd(&self, deployment: usize, _: &str, input_tokens: u64, _: u64) -> Option<i64> {
+        i64::try_from((deployment as u64 * 7 % 11) * input_tokens).ok()
+    }
+
+    fn rates_pusd(&self, _: usize, _: &str, _: u64) -> Option<(i64, i64)> {
+        None
+    }
+
+    fn latency_ns(&self, deployment: usize) -> Option<(u64, u64)> {
+        Some((deployment as u64 * 7 % 11, 3))
+    }
+
+    fn in_flight(&self, deployment: usize) -> u32 {
+        u32::try_from(deployment).unwrap_or_default() * 7 % 11
+    }
+
+    fn random(&self) -> u64 {
+        let state = self.0.get().wrapping_add(0xa076_1d64_78bd_642f);
+        self.0.set(state);
+        let wide = u128::from(state) * u128::from(state ^ 0xe703_7ed1_a0b4_28db);
+        #[expect(clippy::cast_possible_truncation, reason = "folding both halves is the algorithm")]
+        let folded = (wide >> 64) as u64 ^ wide as u64;
+        folded
+    }
+}
+
+/// `rows` rows of which only the last matches; its chain has `steps` steps of `members` deployments.
+#[expect(clippy::expect_used, reason = "a bench without its inputs is none")]
+fn policy_tables(rows: usize, steps: usize, members: usize, pick: &str) -> Tables {
+    let timeouts = json!({"connect_ms": 1, "first_content_ms": 1, "gap_ms": 1, "total_ms": 1});
+    let mut tables: Value = serde_json::from_str(include_str!("../tests/tables.json")).expect("JSON");
+    tables["providers"] = json!([{"id": "openai", "dialect": "openai", "base_url": "http://a", "credentials": [],
+        "stream_usage": true, "headers": [], "proxy": null, "ca_file": null}]);
+    tables["deployments"] = (0..steps * members)
+        .map(|index| {
+            json!({"id": format!("deployment-{index}"), "provider": 0, "model": "gpt-4o", "region": "eu",
+                "capabilities": ["tools", "json_schema", "image_input"], "context_tokens": 128_000, "timeouts": timeouts})
+        })
+        .collect();
+    tables["tiers"] = json!([{"id": "free", "weight": 1}, {"id": "paid", "weight": 10}]);
+    tables["tenants"] =
+        (0..100).map(|index| json!({"id": format!("tenant-{index}"), "tier": index % 2, "region": "eu"})).collect();
+    let chain = |steps: usize, members: usize| -> Value {
+        let member = |deployment: usize| json!({"deployment": deployment, "weight": 1 + deployment % 3});
+        (0..steps)
+            .map(|step| {
+                let members: Vec<Value> = (step * members..(step + 1) * members).map(member).collect();
+                json!({"group": "g", "pick": pick, "sticky_by": "session", "members": members})
+            })
+            .collect()
+    };
+    let when = |row: usize| match row % 5 {
+        _ if row == rows - 1 => json!({}),
+        0 => json!({"tenant": [1 + row % 99], "feature": ["search"]}),
+        1 => json!({"user": [format!("user-{row}")], "region": ["eu"]}),
+        2 => json!({"tier": [1], "capability": ["reasoning"], "context_over": 1000 * row}),
+        3 => json!({"region": ["us"], "latency": ["batch"], "hours": 0xff}),
+        _ => json!({"cost_class": ["premium"], "load_permille": 900}),
+    };
+    let rows: Vec<Value> = (0..rows)
+        .map(|row| {
+            let chain = if row == rows - 1 { chain(steps, members) } else { chain(1, 1) };
+            json!({"when": when(row), "chain": chain})
+        })
+        .collect();
+    tables["models"] = json!({"chat": {"budget_ms": 12_000, "listed": true, "rows": rows}});
+    Tables::from_json(tables.to_string().as_bytes()).expect("valid")
+}
+
+#[expect(clippy::expect_used, reason = "a bench without its inputs is none")]
+fn routes(criterion: &mut Criterion) {
+    let request =
+        br#"{"model":"chat","tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"max_tokens":500}"#;
+    let needs = Needs { input_tokens: 812, ..Needs::read(request, 128).expect("JSON") };
+    let asking = Asking {
+        model: "chat",
+        user: Some("user-1234"),
+        feature: Some("chat"),
+        session: Some("0d5a7f0c-51c1-4d8a-9d5f-0e3f5d6f2c11"),
+        needs,
+        hour: 11,
+        load_permille: 120,
+        ..Asking::default()
+    };
+    let mut group = criterion.benchmark_group("route");
+    for (name, rows, steps, members, pick) in [
+        ("1 row, 1 deployment", 1, 1, 1, "weighted"),
+        ("1 row, 1 group of 3", 1, 1, 3, "weighted"),
+        ("100 rows, 1 deployment", 100, 1, 1, "weighted"),
+        ("100 rows, 10 groups of 5", 100, 10, 5, "weighted"),
+        ("100 rows, 5 groups of 10", 100, 5, 10, "weighted"),
+        ("100 rows, 1 group of 50", 100, 1, 50, "weighted"),
+        ("100 rows, 5 groups of 10, fastest", 100, 5, 10, "fastest"),
+        ("100 rows, 5 groups of 10, cheapest", 100, 5, 10, "cheapest"),
+        ("100 rows, 5 groups of 10, least_busy", 100, 5, 10, "least_busy"),
+        ("100 rows, 5 groups of 10, sticky", 100, 5, 10, "sticky"),
+    ] {
+        let tables = policy_tables(rows, steps, members, pick);
+        let policy = Policy::prepare(&tables);
+        let conditions = Calm(Cell::new(1));
+        assert_eq!(route(&tables, &policy, &asking, &conditions).expect("a route").candidates.len(), steps * members);
+        group.bench_function(name, |bencher| {
+            bencher
+                .iter(|| route(&tables, &policy, black_box(&asking), &conditions).map(|chain| chain.candidates.len()));
+        });
+    }
+    let tables = policy_tables(100, 5, 10, "weighted");
+    let policy = Policy::prepare(&tables);
+    group.bench_function("explain", |bencher| {
+        bencher.iter(|| explain(&tables, &policy, black_box(&asking), &Calm(Cell::new(1))));
+    });
+    group.bench_function("prepare", |bencher| bencher.iter(|| Policy::prepare(black_box(&tables))));
+    for (name, bytes) in [("1KB", 900), ("100KB", 100_000)] {
+        let body = body(bytes);
+        group.bench_function(format!("needs/{name}"), |bencher| bencher.iter(|| Needs::read(black_box(&body), 128)));
+    }
+    group.finish();
 }
 
 #[expect(clippy::expect_used, reason = "a bench without its inputs is none")]
@@ -110,6 +249,92 @@ fn limits(criterion: &mut Criterion) {
                 let settled = limiter.settle(before, black_box(3), now_ns);
                 before = limiter.reserve(black_box(5), now_ns).unwrap_or(before);
                 settled
+            });
+        });
+    }
+}
+
+/// Candidates that are as healthy as most are.
+struct Healthy([DeploymentHealth; 3]);
+
+impl attempts::Conditions for Healthy {
+    fn retries(&self, _: usize) -> u32 {
+        2
+    }
+    fn is_available(&self, candidate: usize, now_ns: u64) -> bool {
+        self.0[candidate].is_available(now_ns)
+    }
+    fn available_from_ns(&self, candidate: usize) -> u64 {
+        self.0[candidate].available_from_ns()
+    }
+    fn first_content_p50_ns(&self, candidate: usize) -> Option<u64> {
+        self.0[candidate].latency().first_content_p50_ns(NOW_NS)
+    }
+    fn first_content_limit_ns(&self, _: usize) -> u64 {
+        30_000_000_000
+    }
+    fn can_cure(&self, _: usize, _: usize, _: Reason) -> bool {
+        true
+    }
+    fn take_retry(&self, _: usize, _: u64) -> bool {
+        true
+    }
+}
+
+const NOW_NS: u64 = 1_000_000_000_000;
+
+/// What every call costs while nothing fails.
+fn resilience(criterion: &mut Criterion) {
+    let settings = BreakerSettings {
+        consecutive_failures: 5,
+        success_permille: 500,
+        minimum_calls: 20,
+        open_ms: 2_000,
+        open_max_ms: 20_000,
+    };
+    let mut now_ns = NOW_NS;
+    let mut tick = || {
+        now_ns += 1_000_000;
+        (now_ns, 200_000_000 + now_ns % 7_777_777)
+    };
+    let mut breaker = Breaker::new(settings);
+    criterion.bench_function("breaker/success", |bencher| {
+        bencher.iter(|| {
+            let (now_ns, _) = tick();
+            let acquired = breaker.try_acquire(now_ns);
+            breaker.record(black_box(true), now_ns, now_ns);
+            acquired
+        });
+    });
+    let mut latency = Latency::default();
+    criterion.bench_function("latency/update", |bencher| {
+        bencher.iter(|| {
+            let (now_ns, first_content_ns) = tick();
+            latency.update(black_box(first_content_ns), 190, 2_000_000_000, now_ns);
+        });
+    });
+    let mut health = DeploymentHealth::new(settings, true);
+    criterion.bench_function("health/success", |bencher| {
+        bencher.iter(|| {
+            let (now_ns, first_content_ns) = tick();
+            let begun = health.begin(now_ns);
+            health.succeed(now_ns + 2_000_000_000, black_box(first_content_ns), 190, 2_000_000_000);
+            begun
+        });
+    });
+    let budget = RetryBudget::new(100, 1);
+    criterion.bench_function("retry_budget/deposit", |bencher| bencher.iter(|| budget.deposit()));
+    let limits = Limits { backoff_ns: 250_000_000, backoff_max_ns: 2_000_000_000, wait_max_ns: 5_000_000_000 };
+    let mut healthy = Healthy(std::array::from_fn(|_| DeploymentHealth::new(settings, true)));
+    for health in &mut healthy.0 {
+        health.begin(NOW_NS - 1_000_000_000);
+        health.succeed(NOW_NS, 200_000_000, 190, 1_000_000_000);
+    }
+    for (name, candidates) in [("first", 1), ("first of 3", 3)] {
+        criterion.bench_function(&format!("attempts/{name}"), |bencher| {
+            bencher.iter(|| {
+                let mut attempts = Attempts::new(black_box(candidates), Some(NOW_NS + 12_000_000_000), limits);
+                attempts.next(&healthy, NOW_NS, 7)
             });
         });
     }
@@ -285,5 +510,18 @@ fn tokens(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, requests, streams, decisions, limits, client_tokens, records, costs, telemetry, tokens);
+criterion_group!(
+    kernels,
+    requests,
+    streams,
+    decisions,
+    routes,
+    limits,
+    resilience,
+    client_tokens,
+    records,
+    costs,
+    telemetry,
+    tokens
+);
 criterion_main!(kernels);

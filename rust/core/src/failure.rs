@@ -23,13 +23,16 @@ pub enum Cause {
     LoopbackOnly,
     SharedAccount,
     NoRoute,
+    NoRouteNow,
     PriceUnknown,
     ProviderUnreachable,
     ProviderFailed,
     ProviderRefusedCredentials,
     ProviderTimeout,
+    ProviderOverloaded,
     StreamCut,
     Overloaded,
+    IdempotencyKeyReused,
     NotImplemented,
 }
 
@@ -91,7 +94,7 @@ const fn row(
 }
 
 /// Every cause, in the order of [`Cause`].
-pub const TABLE: [Row; 24] = [
+pub const TABLE: [Row; 27] = [
     row(Cause::InvalidRequest, 400, INVALID, "invalid_request", Fault::Caller, Some(false)),
     row(Cause::BodyTooLarge, 413, INVALID, "request_too_large", Fault::Caller, Some(false)),
     row(Cause::HeadersTooLarge, 431, INVALID, "headers_too_large", Fault::Caller, Some(false)),
@@ -108,13 +111,16 @@ pub const TABLE: [Row; 24] = [
     row(Cause::LoopbackOnly, 403, "permission_error", "loopback_only", Fault::Policy, Some(false)),
     row(Cause::SharedAccount, 403, "permission_error", "shared_account", Fault::Policy, Some(false)),
     row(Cause::NoRoute, 400, INVALID, "no_route", Fault::Policy, Some(false)),
+    row(Cause::NoRouteNow, 503, SERVER, "no_route", Fault::Policy, None),
     row(Cause::PriceUnknown, 403, "permission_error", "price_unknown", Fault::Policy, Some(false)),
-    row(Cause::ProviderUnreachable, 502, SERVER, "provider_unreachable", Fault::Provider, None),
-    row(Cause::ProviderFailed, 502, SERVER, "provider_failed", Fault::Provider, None),
+    row(Cause::ProviderUnreachable, 502, SERVER, "provider_unreachable", Fault::Provider, Some(false)),
+    row(Cause::ProviderFailed, 502, SERVER, "provider_failed", Fault::Provider, Some(false)),
     row(Cause::ProviderRefusedCredentials, 502, SERVER, "provider_credentials_refused", Fault::Gateway, Some(false)),
-    row(Cause::ProviderTimeout, 504, SERVER, "provider_timeout", Fault::Provider, None),
+    row(Cause::ProviderTimeout, 504, SERVER, "provider_timeout", Fault::Provider, Some(false)),
+    row(Cause::ProviderOverloaded, 503, SERVER, "provider_overloaded", Fault::Provider, Some(false)),
     row(Cause::StreamCut, 502, SERVER, "stream_cut", Fault::Provider, None),
     row(Cause::Overloaded, 503, SERVER, "overloaded", Fault::Gateway, None),
+    row(Cause::IdempotencyKeyReused, 422, INVALID, "idempotency_key_reused", Fault::Caller, Some(false)),
     row(Cause::NotImplemented, 501, INVALID, "not_implemented", Fault::Caller, Some(false)),
 ];
 

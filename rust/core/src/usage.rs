@@ -49,4 +49,12 @@ impl Usage {
         .into_iter()
         .fold(0, u64::saturating_add)
     }
+
+    /// Tokens out, of every class.
+    #[must_use]
+    pub fn output(&self) -> u64 {
+        [self.output_tokens, self.reasoning_tokens, self.output_audio_tokens, self.output_image_tokens]
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
 }

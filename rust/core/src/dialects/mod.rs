@@ -80,10 +80,21 @@ pub struct Answer {
     pub usage: Option<Usage>,
     /// What it was billed at, where it tells that.
     pub service_tier: Option<ServiceTier>,
+    /// Why it is no answer, though it looks like one.
+    pub flaw: Option<Flaw>,
+}
+
+/// What makes an answer none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flaw {
+    /// It has an error in it.
+    Error,
+    /// It has a list of choices, and none in it.
+    NoChoices,
 }
 
 /// Follows a stream event by event, in whichever format it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the reader of the format it is named after")]
 pub enum StreamReader {
     OpenaiChat(openai_chat::StreamReader),

@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::Answer;
 use super::splice::Splice;
+use super::{Answer, Flaw};
 use crate::failure::Failure;
 use crate::json::{JsonError, Object, Value, pick};
 use crate::service_tier::ServiceTier;
@@ -103,8 +103,19 @@ pub fn given<'text>(object: &Object<'text>, key: &str) -> Option<Value<'text>> {
 
 /// What an answer says of itself, its `usage` read with the given reader. `None`: it is no JSON object.
 pub(super) fn read_answer(body: &[u8], read_usage: impl FnOnce(&[u8]) -> Option<Usage>) -> Option<Answer> {
-    let [usage, service_tier] = pick(body, ANSWER_DEPTH_LIMIT, ["usage", "service_tier"]).ok()?;
-    Some(Answer { usage: usage.and_then(read_usage), service_tier: service_tier.and_then(ServiceTier::from_json) })
+    let [usage, service_tier, error, choices] =
+        pick(body, ANSWER_DEPTH_LIMIT, ["usage", "service_tier", "error", "choices"]).ok()?;
+    let is_empty = |list: &[u8]| list.strip_prefix(b"[").is_some_and(|rest| rest.trim_ascii() == b"]");
+    let flaw = if error.is_some_and(|error| error != b"null") {
+        Some(Flaw::Error)
+    } else {
+        choices.is_some_and(is_empty).then_some(Flaw::NoChoices)
+    };
+    Some(Answer {
+        usage: usage.and_then(read_usage),
+        service_tier: service_tier.and_then(ServiceTier::from_json),
+        flaw,
+    })
 }
 
 /// Something that a provider keeps: a response, a file, a batch.

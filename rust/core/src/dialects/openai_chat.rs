@@ -101,7 +101,7 @@ impl Raw<'_> {
 }
 
 /// Follows a stream event by event.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StreamReader {
     choices_asked: u64,
     /// One entry per choice index seen: whether its finish reason came.

@@ -51,7 +51,7 @@ struct Event<'event> {
 }
 
 /// Follows a stream event by event.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StreamReader {
     asked: u64,
     finished: u64,

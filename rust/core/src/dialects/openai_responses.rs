@@ -65,7 +65,7 @@ struct Response<'event> {
 }
 
 /// Follows a stream event by event.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct StreamReader {
     end: Option<End>,
     id: Option<String>,
