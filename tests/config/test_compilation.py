@@ -1,15 +1,20 @@
 """The tables the engine gets, field for field."""
 
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
 from fastgate import _core
 from fastgate.config import compile_tables, load_text
+from fastgate.config.routing_settings import Group, When
 from fastgate.config.settings import Price
+from fastgate.config.table import Capability, Latency, unwrapped
+
+CORE = Path(__file__).parents[2] / "rust" / "core"
 
 TEXT = """
 [providers.one]
@@ -32,7 +37,11 @@ use = ["slow"]
 input = 0.15
 output = 0.6
 cache_write_1h = 0.000001
+[tiers.free]
+[tiers.paid]
+weight = 10
 [tenants.acme]
+tier = "paid"
 region = "eu"
 [tenants.default]
 region = "us"
@@ -40,6 +49,7 @@ region = "us"
 digest = "sha256:%s"
 tenant = "acme"
 user = "u"
+deployments = ["slow", "two"]
 expires = 2027-01-31
 """
 
@@ -81,6 +91,11 @@ def test_every_field(tmp_path: Path) -> None:
             "provider": 0,
             "model": "m",
             "region": "eu",
+            "cost_class": None,
+            "latency": "interactive",
+            "capabilities": None,
+            "context_tokens": None,
+            "output_tokens": None,
             # No total was given: as long as the first content may take.
             "timeouts": {
                 "connect_ms": 1000,
@@ -88,6 +103,7 @@ def test_every_field(tmp_path: Path) -> None:
                 "gap_ms": 10_000,
                 "total_ms": 900_000,
             },
+            "retries": 2,
             "tokenizer": None,
         },
         {
@@ -95,24 +111,36 @@ def test_every_field(tmp_path: Path) -> None:
             "provider": 1,
             "model": None,
             "region": None,
+            "cost_class": None,
+            "latency": "interactive",
+            "capabilities": None,
+            "context_tokens": None,
+            "output_tokens": None,
             "timeouts": {
                 "connect_ms": 5000,
                 "first_content_ms": 120_000,
                 "gap_ms": 60_000,
                 "total_ms": 600_000,
             },
+            "retries": 2,
             "tokenizer": None,
         },
     ]
-    chain = [[{"deployment": 0, "weight": 1}]]
+    members = [{"deployment": 0, "weight": 1}]
+    step = {"group": None, "pick": "weighted", "sticky_by": "session", "members": members}
+    rows = [{"when": {}, "chain": [step]}]
     assert tables["models"] == {
-        "chat": {"budget_ms": 12_000, "chain": chain, "listed": True},
-        "slow": {"budget_ms": None, "chain": chain, "listed": True},
-        "one/m": {"budget_ms": None, "chain": chain, "listed": False},
-        "m": {"budget_ms": None, "chain": chain, "listed": True},
+        "chat": {"budget_ms": 12_000, "rows": rows, "listed": True},
+        "slow": {"budget_ms": None, "rows": rows, "listed": True},
+        "one/m": {"budget_ms": None, "rows": rows, "listed": False},
+        "m": {"budget_ms": None, "rows": rows, "listed": True},
     }
     assert tables["open_providers"] == [{"deployment": 1, "prefixes": [], "any": False}]
-    assert tables["tenants"] == [{"id": "default", "region": "us"}, {"id": "acme", "region": "eu"}]
+    assert tables["tiers"] == [{"id": "free", "weight": 1}, {"id": "paid", "weight": 10}]
+    assert tables["tenants"] == [
+        {"id": "default", "tier": None, "region": "us"},
+        {"id": "acme", "tier": 1, "region": "eu"},
+    ]
     assert tables["keys"] == [
         {
             "digest": "ab" * 32,
@@ -120,6 +148,7 @@ def test_every_field(tmp_path: Path) -> None:
             "user": "u",
             "feature": None,
             "models": None,
+            "deployments": [0, 1],
             "expires_unix_s": 1_801_353_600,
         }
     ]
@@ -155,6 +184,100 @@ def test_every_field(tmp_path: Path) -> None:
     }
     assert tables["prices"] == {"m": {"input": 150_000, "output": 600_000, "cache_write_1h": 1}}
     assert tables["billing"] == {"unknown_price": "allow"}
+    defaults = json.loads((CORE / "tests" / "tables.json").read_text())["resilience"]
+    assert tables["resilience"] == {**defaults, "idempotency_bytes": 64_000_000}
+
+
+def fields_of(struct: str) -> dict[str, str]:
+    """Names and types of a struct of `tables.rs`."""
+    source = (CORE / "src" / "tables.rs").read_text()
+    body = re.search(rf"pub struct {struct} {{(.*?)\n}}", source, re.DOTALL)
+    assert body, struct
+    return dict(re.findall(r"^    pub (\w+): (.+),$", body[1], re.MULTILINE))
+
+
+# What a table is made of, by struct and field, where it is a struct again.
+STRUCTS = {
+    ("Tables", "providers"): "Provider",
+    ("Tables", "deployments"): "Deployment",
+    ("Tables", "models"): "Route",
+    ("Tables", "open_providers"): "OpenProvider",
+    ("Tables", "tiers"): "Tier",
+    ("Tables", "tenants"): "Tenant",
+    ("Tables", "keys"): "Key",
+    ("Tables", "access"): "Access",
+    ("Tables", "bounds"): "Bounds",
+    ("Tables", "spool"): "SpoolSettings",
+    ("Tables", "billing"): "Billing",
+    ("Tables", "telemetry"): "Telemetry",
+    ("Tables", "resilience"): "Resilience",
+    ("Provider", "credentials"): "Credential",
+    ("Deployment", "timeouts"): "Timeouts",
+    ("Route", "rows"): "Row",
+    ("Row", "chain"): "Step",
+    ("Step", "members"): "Member",
+    ("Bounds", "clients"): "ClientTimes",
+    ("Resilience", "breaker"): "BreakerSettings",
+}
+
+
+def test_every_field_of_the_tables_is_written_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    pending: list[tuple[str, Any]] = [("Tables", tables_of(TEXT % ("AB" * 32), tmp_path / "fastgate.toml"))]
+    seen = set()
+    for struct, table in pending:
+        seen.add(struct)
+        assert table.keys() == fields_of(struct).keys(), struct
+        for field, value in table.items():
+            inner = STRUCTS.get((struct, field))
+            if inner is not None:
+                entries = value if isinstance(value, list) else [value]
+                entries = list(value.values()) if inner == "Route" else entries
+                pending += [(inner, entry) for entry in entries]
+    assert seen == {"Tables", *STRUCTS.values()}
+
+
+def test_conditions_and_words_are_those_of_the_tables() -> None:
+    assert fields_of("When").keys() == {
+        {"hour": "hours", "load": "load_permille"}.get(field.name, field.name)
+        for field in msgspec.structs.fields(When)
+    }
+    source = (CORE / "src" / "tables.rs").read_text()
+    assert tuple(re.findall(r'\(Capability::\w+, "(\w+)"\)', source)) == get_args(Capability)
+    for name, words in (
+        ("Latency", get_args(Latency)),
+        ("Pick", get_args(type_hint(Group, "pick"))),
+        ("StickyBy", get_args(type_hint(Group, "by"))),
+    ):
+        (body,) = re.findall(rf"pub enum {name} {{(.*?)\n}}", source, re.DOTALL)
+        variants = re.findall(r"^    (\w+),$", body, re.MULTILINE)
+        assert tuple(re.sub(r"\B([A-Z])", r"_\1", variant).lower() for variant in variants) == words
+
+
+def type_hint(table: type[msgspec.Struct], name: str) -> Any:
+    (found,) = (field.type for field in msgspec.structs.fields(table) if field.name == name)
+    return unwrapped(found)[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "field", "compiled"),
+    [
+        ('region = "eu"', "region", "eu"),
+        ('cost_class = "premium"', "cost_class", "premium"),
+        ('latency = "batch"', "latency", "batch"),
+        ('capabilities = ["tools", "audio_output"]', "capabilities", ["tools", "audio_output"]),
+        ("capabilities = []", "capabilities", []),
+        ("context_tokens = 8_192", "context_tokens", 8192),
+        ("output_tokens = 4_096", "output_tokens", 4096),
+        ("retries = 0", "retries", 0),
+        ('tokenizer = "o200k"', "tokenizer", {"encoding": "o200k_base"}),
+    ],
+)
+def test_each_setting_of_a_deployment_is_one_field(written: str, field: str, compiled: object) -> None:
+    head = '[providers.a]\nbase_url = "https://a.example"\n[deployments.d]\nprovider = "a"\nmodel = "m"\n'
+    default = tables_of(head)["deployments"][0]
+    assert tables_of(head + written)["deployments"][0] == {**default, field: compiled}
+    assert default[field] != compiled
 
 
 def test_files_are_kept_by_one_provider() -> None:

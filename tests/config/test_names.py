@@ -28,13 +28,19 @@ def model(name: str, use: str) -> str:
     return f'[models."{name}"]\nuse = ["{use}"]\n'
 
 
+def only_step(route: Any) -> Any:
+    (row,) = route["rows"]
+    (step,) = row["chain"]
+    return step
+
+
 def meant(config: Config) -> dict[str, Any]:
     """Every exact name as `{deployment: weight}`, from the compiled tables."""
     tables = json.loads(compile_tables(config))
     _core.check_tables(compile_tables(config))
     ids = [item["id"] for item in tables["deployments"]]
     return {
-        name: {ids[member["deployment"]]: member["weight"] for member in route["chain"][0]}
+        name: {ids[member["deployment"]]: member["weight"] for member in only_step(route)["members"]}
         for name, route in tables["models"].items()
     }
 
@@ -76,6 +82,34 @@ def test_the_order_of_names() -> None:
             + deployment("b", "n", "q")
             + "[groups.g]\nmembers = { a = 2 }\n"
             + model("g", "g"),
+            "g",
+            {"a": 2},
+        ),
+        # An alias is one more name of the same entry, also where it is the model's own name.
+        (
+            deployment("a", "gpt")
+            + deployment("b", "n", "q")
+            + model("chat", "a")
+            + 'aliases = ["x/y", "gpt"]\n',
+            "x/y",
+            {"a": 1},
+        ),
+        # An entry named like a deployment that it leads to, among others.
+        (
+            deployment("a", "m")
+            + deployment("b", "n", "q")
+            + "[groups.g]\nmembers = { a = 2, b = 1 }\n"
+            + model("a", "g"),
+            "a",
+            {"a": 2, "b": 1},
+        ),
+        # An alias named like the group that its entry leads to.
+        (
+            deployment("a", "m")
+            + deployment("b", "n", "q")
+            + "[groups.g]\nmembers = { a = 2 }\n"
+            + model("chat", "g")
+            + 'aliases = ["g"]\n',
             "g",
             {"a": 2},
         ),
@@ -127,7 +161,52 @@ def test_the_same_meaning_twice_is_no_clash(settings: str, name: str, expected: 
             deployment("a", "m") + deployment("b", "m", "q") + "[groups.m]\nmembers = { a = 3, b = 1 }\n",
             "groups.m: clients who send this name get the model of that name instead",
         ),
+        (
+            deployment("a", "m")
+            + deployment("b", "n", "q")
+            + model("x", "a")
+            + 'aliases = ["y"]\n'
+            + model("y", "b"),
+            'models.x.aliases[0]: the name "y" has two meanings: this model, and models.y (rename one',
+        ),
+        (
+            deployment("a", "m")
+            + deployment("b", "n", "q")
+            + model("x", "a")
+            + 'aliases = ["z"]\n'
+            + model("y", "b")
+            + 'aliases = ["z"]\n',
+            'models.y.aliases[0]: the name "z" has two meanings: this model, and models.x.aliases[0]',
+        ),
+        (
+            deployment("a", "m") + deployment("b", "n", "q") + model("x", "a") + 'aliases = ["x"]\n',
+            "models.x.aliases[0]: is a name of this model already",
+        ),
+        (
+            deployment("a", "m") + deployment("b", "n", "q") + model("x", "a") + 'aliases = ["u", "u"]\n',
+            "models.x.aliases[1]: is a name of this model already",
+        ),
+        (
+            deployment("a", "m") + deployment("b", "n", "q") + model("x", "a") + 'aliases = ["b"]\n',
+            'models.x.aliases[0]: the name "b" has two meanings: a here, and b as deployment or model',
+        ),
+        (
+            deployment("a", "m") + deployment("b", "n", "q") + model("x", "a") + 'aliases = ["q/n"]\n',
+            'models.x.aliases[0]: the name "q/n" has two meanings',
+        ),
+        (
+            deployment("a", "m")
+            + deployment("b", "n", "q")
+            + "[groups.g]\nmembers = { a = 1 }\n"
+            + model("x", "b")
+            + 'aliases = ["g"]\n',
+            "models.x.aliases[0]: a group has this name, but the entry leads elsewhere",
+        ),
         # q is open here: it serves every q/… itself.
+        (
+            deployment("a", "m") + model("x", "a") + 'aliases = ["q/x"]\n',
+            'models.x.aliases[0]: the name "q/x" has two meanings',
+        ),
         (deployment("a", "q/m"), 'providers.q: the name "q/m" has two meanings'),
         (deployment("q/a", "m"), 'deployments."q/a": the name "q/a" has two meanings'),
         (deployment("a", "m") + model("q/x", "a"), 'models."q/x": the name "q/x" has two meanings'),
@@ -165,6 +244,29 @@ def test_open_providers() -> None:
 def test_the_only_provider_takes_any_name() -> None:
     config = load_text('[providers.x]\nbase_url = "http://127.0.0.1:9999"', {})
     assert [(item.provider, item.prefixes, item.any) for item in config.open_providers] == [("x", (), True)]
+
+
+def test_an_alias_has_rows_budget_and_a_place_in_keys_and_listings() -> None:
+    text = (
+        deployment("a", "m")
+        + deployment("b", "n", "q")
+        + '[models.chat]\nbudget = "3s"\naliases = ["gpt-4"]\n'
+    )
+    text += 'rows = [{ when = { model = "gpt-4" }, use = ["a", "b"] }, { use = ["b"] }]\n'
+    text += f'[[keys]]\ndigest = "sha256:{"0" * 64}"\nmodels = ["gpt-4"]\n'
+    tables = json.loads(compile_tables(load_text(HEAD + text, {})))
+    assert tables["models"]["gpt-4"] == tables["models"]["chat"]
+    assert tables["models"]["gpt-4"]["budget_ms"] == 3000
+    assert tables["models"]["gpt-4"]["listed"] is True
+    assert len(tables["models"]["gpt-4"]["rows"]) == 2
+
+
+def test_an_entry_named_like_a_group_leads_there_with_one_of_its_steps() -> None:
+    text = deployment("a", "m") + deployment("b", "n", "q") + "[groups.g]\nmembers = { a = 1 }\n[models.g]\n"
+    rows = 'rows = [{ when = { region = "eu" }, use = ["b"] }, { use = ["b", "g"] }]\n'
+    route = load_text(HEAD + text + rows, {}).routes["g"]
+    assert [[step.group for step in row.chain] for row in route.rows] == [[None], [None, "g"]]
+    assert route.deployments == {"a", "b"}
 
 
 ids = st.sampled_from(["a", "b", "c", "m", "n", "p/m", "q/n"])

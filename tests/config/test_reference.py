@@ -8,17 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from fastgate.config import settings
 from fastgate.config.reference import reference
 from fastgate.config.schema import json_schema
+from fastgate.config.settings import Settings
+from fastgate.config.table import structs_in
 from fastgate.config.vendors import vendors
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
-STRUCTS = [
-    value
-    for value in vars(settings).values()
-    if isinstance(value, type) and issubclass(value, msgspec.Struct) and not value.__name__.startswith("_")
-]
+STRUCTS = list(structs_in(Settings).values())
 
 
 def test_the_page_is_current() -> None:
@@ -30,7 +27,7 @@ def test_every_setting_is_documented(table: type[msgspec.Struct]) -> None:
     assert table.__struct_config__.forbid_unknown_fields
     page = reference()
     for field in msgspec.structs.fields(table):
-        assert f"`{field.name}` |" in page
+        assert f"`{field.encode_name}` |" in page
 
 
 def test_the_schema_describes_every_setting() -> None:
@@ -63,6 +60,23 @@ def test_the_schema_knows_short_forms_and_units() -> None:
     assert definitions["Server"]["properties"]["shutdown_grace"]["default"] == "30s"
     key, keys = definitions["Provider"]["properties"]["api_key"]["anyOf"]
     assert key == keys["items"]
+    issuer, issuers = definitions["Auth"]["properties"]["jwt"]["anyOf"]
+    assert issuer == issuers["items"]
+    feature = definitions["When"]["properties"]["feature"]
+    assert feature["anyOf"][0] == {"type": "string", "minLength": 1, "maxLength": 256}
+    assert feature["anyOf"][1]["items"] == feature["anyOf"][0]
+    assert feature["description"] == "Product surface."
+    assert "anyOf" not in definitions["Row"]["properties"]["use"]
+    assert definitions["Resilience"]["properties"]["retry_share"]["default"] == "10%"
+
+
+def test_settings_have_the_names_they_are_written_with() -> None:
+    drill = json_schema()["$defs"]["Drill"]
+    assert {"from", "for"} <= drill["properties"].keys()
+    assert set(drill["required"]) == {"provider", "percent", "for"}
+    assert "| `for` | duration | required |" in reference()
+    assert "| `from` | time | none |" in reference()
+    assert "| `user` | text, or a list of them | none |" in reference()
 
 
 def test_vendors_are_well_formed() -> None:

@@ -1,4 +1,4 @@
-"""Durations, sizes, moments and secrets."""
+"""Durations, sizes, shares, hours, prices, moments and secrets."""
 
 import copy
 import pickle
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgate.config.units import Duration, Moment, Rate, Secret, Size
+from fastgate.config.units import Duration, Hours, Moment, Percent, Rate, Secret, Share, Size
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,87 @@ def test_sizes_are_written_as_they_are_read(size: int) -> None:
 def test_sizes_refused(value: object) -> None:
     with pytest.raises(ValueError, match="must be"):
         Size.parse(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "permille"),
+    [
+        ("10%", 100),
+        (Decimal("0.1"), 100),
+        ("0.1", 100),
+        ("12.5%", 125),
+        ("0.5%", 5),
+        (Decimal("1e-3"), 1),
+        (Decimal("0.50000000000"), 500),
+        (0, 0),
+        ("0%", 0),
+        (1, 1000),
+        ("100%", 1000),
+    ],
+)
+def test_shares_are_exact(value: object, permille: int) -> None:
+    assert Share.parse(value) == permille
+
+
+@given(st.integers(0, 1000))
+def test_shares_are_written_as_they_are_read(permille: int) -> None:
+    assert Share.parse(str(Share(permille))) == permille
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(0.1, True, None, -1, 2, 10, "10", "101%", "-1%", "10 %", "%", "", "1e-1", "\u0661%", "10%\n"),
+        *(Decimal("0.0001"), "0.05%", "33.33%", Decimal("1e-999999"), Decimal("1e999999"), Decimal("1.001")),
+        *("10.0000000000000000000000000000001%", Decimal("0.1000000000000000000000000000000001")),
+    ],
+)
+def test_shares_are_never_rounded_or_beyond_the_whole(value: object) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Share.parse(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "millionths"),
+    [
+        (10, 100_000),
+        ("10", 100_000),
+        ("10%", 100_000),
+        (Decimal("0.5"), 5_000),
+        ("0.0001", 1),
+        (100, 1_000_000),
+    ],
+)
+def test_percentages_are_exact(value: object, millionths: int) -> None:
+    assert Percent.parse(value) == millionths
+    assert Percent.parse(str(Percent(millionths))) == millionths
+
+
+@pytest.mark.parametrize(
+    "value", [0, "0%", 101, -1, 0.5, True, None, "ten", Decimal("100.0001"), Decimal("1e-999999"), "0.00001"]
+)
+def test_percentages_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="must"):
+        Percent.parse(value)
+
+
+@given(st.integers(0, 23), st.integers(0, 24), st.booleans())
+def test_hours_go_from_the_first_to_before_the_second(start: int, end: int, padded: bool) -> None:
+    text = f"{start:02}-{end:02}" if padded else f"{start}-{end}"
+    if start == end:
+        with pytest.raises(ValueError, match="same hour"):
+            Hours.parse(text)
+        return
+    is_within = [start <= hour < end if start < end else hour >= start or hour < end for hour in range(24)]
+    assert [bool(Hours.parse(text) >> hour & 1) for hour in range(32)] == is_within + [False] * 8
+
+
+@pytest.mark.parametrize(
+    "value", [9, "9", "24-6", "9-25", "9-", "-9", "9-17-20", "9:00-17:00", "", None, True]
+)
+def test_hours_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="must be hours"):
+        Hours.parse(value)
 
 
 @pytest.mark.parametrize(

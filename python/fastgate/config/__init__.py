@@ -2,5 +2,6 @@
 
 from fastgate.config.compilation import compile_tables
 from fastgate.config.loading import Config, load, load_text, load_values, locate
+from fastgate.config.route_warnings import route_warnings
 
-__all__ = ["Config", "compile_tables", "load", "load_text", "load_values", "locate"]
+__all__ = ["Config", "compile_tables", "load", "load_text", "load_values", "locate", "route_warnings"]

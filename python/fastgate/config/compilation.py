@@ -9,16 +9,19 @@ from typing import Any
 import msgspec
 
 from fastgate.config.loading import MOCK, Config
-from fastgate.config.references import DEFAULT_TENANT
+from fastgate.config.names import Route, Row, Step
+from fastgate.config.resilience_settings import Resilience
+from fastgate.config.route_tables import route_table
 from fastgate.config.settings import (
+    DEFAULT_TENANT,
     ENCODINGS,
     Deployment,
     Jwt,
+    Key,
     Provider,
     Server,
-    Settings,
     Spool,
-    Timeouts,
+    Tenant,
 )
 from fastgate.config.units import Duration
 
@@ -35,59 +38,34 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
     settings = config.settings
     providers = {name: index for index, name in enumerate(settings.providers)}
     deployments = [
-        _deployment(
-            name,
-            providers[item.provider],
-            model=item.model,
-            region=item.region,
-            timeout=item.timeout,
-            tokenizer=_tokenizer(item, config),
-        )
+        _deployment(name, providers[item.provider], item, config)
         for name, item in settings.deployments.items()
     ]
-    indices = {deployment["id"]: index for index, deployment in enumerate(deployments)}
     open_providers = []
     for opened in config.open_providers:
         open_providers.append(
             {"deployment": len(deployments), "prefixes": list(opened.prefixes), "any": opened.any}
         )
-        deployments.append(_open_deployment(opened.provider, providers[opened.provider]))
-    files_deployment = _files_deployment(settings, providers, deployments)
+        deployments.append(_open_deployment(opened.provider, providers[opened.provider], config))
+    indices = {deployment["id"]: index for index, deployment in enumerate(deployments)}
+    files_deployment = _files_deployment(config, providers, deployments)
     tenants = [DEFAULT_TENANT, *(name for name in settings.tenants if name != DEFAULT_TENANT)]
+    tiers = list(settings.tiers)
+    routes = config.routes | ({MOCK: _MOCK_ROUTE} if config.mock else {})
     return {
         "providers": [
             _provider(name, item, config, mock_address) for name, item in settings.providers.items()
         ],
         "deployments": deployments,
         "models": {
-            name: {
-                "budget_ms": route.budget_ms,
-                "chain": [
-                    [{"deployment": indices[member], "weight": weight} for member, weight in step]
-                    for step in route.chain
-                ],
-                "listed": route.listed,
-            }
-            for name, route in config.routes.items()
-        }
-        | (_mock_route(deployments) if config.mock else {}),
+            name: route_table(route, deployments=indices, tenants=tenants, tiers=tiers)
+            for name, route in routes.items()
+        },
         "open_providers": open_providers,
         "files_deployment": files_deployment,
-        "tenants": [
-            {"id": name, "region": settings.tenants[name].region if name in settings.tenants else None}
-            for name in tenants
-        ],
-        "keys": [
-            {
-                "digest": key.digest.removeprefix("sha256:").lower(),
-                "tenant": tenants.index(key.tenant),
-                "user": key.user,
-                "feature": key.feature,
-                "models": key.models,
-                "expires_unix_s": key.expires,
-            }
-            for key in settings.keys
-        ],
+        "tiers": [{"id": name, "weight": tier.weight} for name, tier in settings.tiers.items()],
+        "tenants": [_tenant(name, settings.tenants.get(name, Tenant()), tiers) for name in tenants],
+        "keys": [_key(key, tenants, indices) for key in settings.keys],
         "jwt_issuers": [_issuer(issuer, tenants) for issuer in settings.auth.jwt],
         "access": _access(settings.server),
         "bounds": _bounds(settings.server),
@@ -97,27 +75,27 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
         "billing": {"unknown_price": settings.billing.unknown_price},
         "telemetry": {"label_values": settings.telemetry.label_values},
         "access_log": _access_log(config),
+        "resilience": _resilience(settings.resilience),
     }
 
 
+# The mock answers to every name; listing one tells a new user what to ask for.
+_MOCK_ROUTE = Route((Row((Step(((MOCK, 1),)),)),))
+
+
 def _files_deployment(
-    settings: Settings, providers: dict[str, int], deployments: list[dict[str, Any]]
+    config: Config, providers: dict[str, int], deployments: list[dict[str, Any]]
 ) -> int | None:
     """The deployment without a model that stands for the provider of files; added where there is none yet."""
-    name = settings.server.files_provider or (next(iter(providers)) if len(providers) == 1 else None)
+    named = config.settings.server.files_provider
+    name = named or (next(iter(providers)) if len(providers) == 1 else None)
     if name is None:
         return None
     for index, deployment in enumerate(deployments):
         if deployment["provider"] == providers[name] and deployment["model"] is None:
             return index
-    deployments.append(_open_deployment(name, providers[name]))
+    deployments.append(_open_deployment(name, providers[name], config))
     return len(deployments) - 1
-
-
-def _mock_route(deployments: list[dict[str, Any]]) -> dict[str, Any]:
-    """The mock answers to every name; listing one tells a new user what to ask for."""
-    index = next(index for index, deployment in enumerate(deployments) if deployment["id"] == MOCK)
-    return {MOCK: {"budget_ms": None, "chain": [[{"deployment": index, "weight": 1}]], "listed": True}}
 
 
 def _provider(name: str, provider: Provider, config: Config, mock_address: str | None) -> dict[str, Any]:
@@ -137,33 +115,52 @@ def _provider(name: str, provider: Provider, config: Config, mock_address: str |
     }
 
 
-def _open_deployment(name: str, provider: int) -> dict[str, Any]:
+def _open_deployment(name: str, provider: int, config: Config) -> dict[str, Any]:
     """Serves whatever model a request names."""
-    return _deployment(name, provider, model=None, region=None, timeout=Timeouts(), tokenizer=None)
+    return {**_deployment(name, provider, Deployment(provider=name, model=""), config), "model": None}
 
 
-def _deployment(
-    name: str,
-    provider: int,
-    *,
-    model: str | None,
-    region: str | None,
-    timeout: Timeouts,
-    tokenizer: dict[str, str] | None,
-) -> dict[str, Any]:
-    total = timeout.total or max(_TOTAL_DEFAULT, timeout.first_content)
+def _deployment(name: str, provider: int, item: Deployment, config: Config) -> dict[str, Any]:
+    timeout = item.timeout
     return {
         "id": name,
         "provider": provider,
-        "model": model,
-        "region": region,
+        "model": item.model,
+        "region": item.region,
+        "cost_class": item.cost_class,
+        "latency": item.latency,
+        "capabilities": item.capabilities,
+        "context_tokens": item.context_tokens,
+        "output_tokens": item.output_tokens,
         "timeouts": {
             "connect_ms": timeout.connect,
             "first_content_ms": timeout.first_content,
             "gap_ms": timeout.gap,
-            "total_ms": total,
+            "total_ms": timeout.total or max(_TOTAL_DEFAULT, timeout.first_content),
         },
-        "tokenizer": tokenizer,
+        "retries": config.settings.resilience.retries if item.retries is None else item.retries,
+        "tokenizer": _tokenizer(item, config),
+    }
+
+
+def _tenant(name: str, tenant: Tenant, tiers: list[str]) -> dict[str, Any]:
+    return {
+        "id": name,
+        "tier": None if tenant.tier is None else tiers.index(tenant.tier),
+        "region": tenant.region,
+    }
+
+
+def _key(key: Key, tenants: list[str], deployments: dict[str, int]) -> dict[str, Any]:
+    allowed = key.deployments
+    return {
+        "digest": key.digest.removeprefix("sha256:").lower(),
+        "tenant": tenants.index(key.tenant),
+        "user": key.user,
+        "feature": key.feature,
+        "models": key.models,
+        "deployments": None if allowed is None else [deployments[name] for name in allowed],
+        "expires_unix_s": key.expires,
     }
 
 
@@ -241,4 +238,27 @@ def _spool(spool: Spool) -> dict[str, Any]:
         "compress": spool.compress,
         "free_space_floor_bytes": spool.free_space_floor,
         "total_size_bytes": spool.total_size,
+    }
+
+
+def _resilience(resilience: Resilience) -> dict[str, Any]:
+    breaker, idempotency = resilience.breaker, resilience.idempotency
+    return {
+        "backoff_ms": resilience.backoff,
+        "backoff_max_ms": resilience.backoff_max,
+        "wait_max_ms": resilience.wait_max,
+        "retry_permille": resilience.retry_share,
+        "retries_per_second": resilience.retries_per_second,
+        "breaker": {
+            "consecutive_failures": breaker.failures,
+            "success_permille": breaker.success_share,
+            "minimum_calls": breaker.minimum_calls,
+            "open_ms": breaker.open,
+            "open_max_ms": breaker.open_max,
+        },
+        "credential_pause_ms": resilience.credential_pause,
+        "adaptive_concurrency": resilience.adaptive_concurrency,
+        "probe_interval_ms": resilience.probe,
+        "idempotency_ms": idempotency.keep,
+        "idempotency_bytes": idempotency.size,
     }

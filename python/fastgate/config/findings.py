@@ -36,7 +36,12 @@ class Findings:
         self.errors: list[ConfigError] = []
 
     def add(self, path: Path, message: str, hint: str | None = None) -> None:
-        """Note what is wrong with the setting at `path`; `message` holds no value that may be secret."""
+        """Note what is wrong with the setting at `path`; `message` holds no value that may be secret.
+
+        A path into a list leads to the value that stands for it in the file.
+        """
+        if path[:-1] in self.document.lines and path not in self.document.lines and path[-1] == 0:
+            path = path[:-1]
         line = self.document.line(path)
         self.errors.append(
             ConfigError(message, path=dotted(path), file=self.document.file, line=line, hint=hint)

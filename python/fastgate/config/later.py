@@ -13,19 +13,14 @@ _SETTINGS: dict[tuple[str, ...], str] = {
     ("keys", "*", "limits"): "limits",
     ("models", "*", "limits"): "limits",
     ("limits",): "limits",
-    ("models", "*", "rows", "*", "when"): "conditions on rows",
-    ("groups", "*", "where"): "members chosen by condition",
-    ("admin",): "admin tokens",
     ("cache",): "caching",
     ("privacy",): "redaction of personal data",
     ("hooks",): "hooks",
-    ("drills",): "failover drills",
 }
 _VALUES: dict[tuple[str, ...], frozenset[str]] = {
     ("providers", "*", "dialect"): frozenset(
         ("anthropic", "gemini", "bedrock", "azure", "vertex", "cohere", "ollama")
     ),
-    ("groups", "*", "pick"): frozenset(("fastest", "cheapest", "least_busy", "sticky")),
 }
 
 

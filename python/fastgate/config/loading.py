@@ -33,6 +33,8 @@ class Config(msgspec.Struct, frozen=True):
     mock: bool
     open_providers: tuple[OpenProvider, ...]
     routes: dict[str, Route]
+    source: Document
+    """Where each setting stands; its values are left out."""
 
     def resolve(self, path: str) -> str:
         """A path in the settings: relative ones start at the configuration file's folder."""
@@ -110,7 +112,7 @@ def _check(
     if not opened:
         check_allowed(settings, resolved, findings)
     findings.raise_any()
-    return Config(settings, file, mock, opened, resolved)
+    return Config(settings, file, mock, opened, resolved, Document(document.file, {}, document.lines))
 
 
 def _check_files(settings: Settings, file: FilePath | None, findings: Findings) -> None:

@@ -3,15 +3,15 @@
 Written from the structs, so that the page can't drift from what is checked; a test compares the two.
 """
 
-import types
 import typing
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Union
+from typing import Any, Literal
 
 import msgspec
 
-from fastgate.config.settings import Settings, default_of
-from fastgate.config.units import Duration, Size
+from fastgate.config.settings import Settings
+from fastgate.config.table import ALONE, default_of, unwrapped
+from fastgate.config.units import WITH_UNIT
 from fastgate.config.vendors import vendors
 
 _INTRODUCTION = """\
@@ -22,10 +22,10 @@ Made by `python -m fastgate.config.reference`; do not edit.
 One file, `fastgate.toml` by default, or YAML where its name ends in `.yaml` or `.yml`. In any string
 `${NAME}` is an environment variable and `${NAME:-default}` falls back where it is unset or empty; `$${` is
 a literal `${`. Durations are written `"500ms"`, `"30s"`, `"5m"`, `"1h"`, `"7d"`, sizes as bytes or
-`"64KB"`, `"10MB"`, `"1GiB"`. Relative paths start at the file's folder. A change is applied within a
-second, or rejected whole with the old configuration kept; settings marked *Restart* need one. `fastgate
-check` tells all errors with their lines, `fastgate check --schema` prints a JSON Schema for editors. What
-later versions bring (limits, conditions on rows, longer chains, other dialects) is refused rather than
+`"64KB"`, `"10MB"`, `"1GiB"`, shares `"10%"` or `0.1`. Relative paths start at the file's folder. A change
+is applied within a second, or rejected whole with the old configuration kept; settings marked *Restart*
+need one. `fastgate check` tells all errors with their lines, `fastgate check --schema` prints a JSON Schema
+for editors. What later versions bring (limits, caching, redaction, other dialects) is refused rather than
 ignored.
 """
 
@@ -43,8 +43,8 @@ def _sections(table: type[msgspec.Struct], prefix: str) -> Iterator[str]:
     for field in msgspec.structs.fields(table):
         shown, inner, suffix = _shown(field.type)
         if inner is not None:
-            nested.append((inner, f"{prefix}{field.name}{suffix}"))
-        rows.append(f"| `{field.name}` | {shown} | {_default(field)} | {_description(field.type)} |\n")
+            nested.append((inner, f"{prefix}{field.encode_name}{suffix}"))
+        rows.append(f"| `{field.encode_name}` | {shown} | {_default(field)} | {_description(field.type)} |\n")
     if prefix:
         yield f"\n## `{prefix.rstrip('.')}`\n\n{' '.join((table.__doc__ or '').split())}\n"
         yield "\n| setting | type | default | meaning |\n|---|---|---|---|\n"
@@ -59,28 +59,19 @@ def _sections(table: type[msgspec.Struct], prefix: str) -> Iterator[str]:
 
 def _shown(kind: Any) -> tuple[str, type[msgspec.Struct] | None, str]:
     """The words for a type, the struct inside it if there is one, and how its path goes on."""
-    kind = _bare(kind)
+    kind, notes = unwrapped(kind)
     origin = typing.get_origin(kind)
-    if origin in (Union, types.UnionType):
-        (present,) = (member for member in typing.get_args(kind) if member is not types.NoneType)
-        return _shown(present)
     if origin is Literal:
         return " or ".join(f'`"{choice}"`' for choice in typing.get_args(kind)), None, ""
     if origin is list:
         shown, inner, _ = _shown(typing.get_args(kind)[0])
-        return f"list of {shown}", inner, "[]"
+        return f"{shown}, or a list of them" if ALONE in notes else f"list of {shown}", inner, "[]"
     if origin is dict:
         shown, inner, _ = _shown(typing.get_args(kind)[1])
         return f"table of {shown}", inner, ".<id>"
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return ("table" if getattr(kind, "shorthand", None) is None else "value or table"), kind, ""
     return _NAMES.get(kind) or kind.shown, None, ""
-
-
-def _bare(kind: Any) -> Any:
-    while typing.get_origin(kind) is Annotated:
-        kind = typing.get_args(kind)[0]
-    return kind
 
 
 def _description(kind: Any) -> str:
@@ -95,7 +86,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     value = default_of(field)
     if value is None or value in ([], {}) or isinstance(value, msgspec.Struct):
         return "none"
-    return f'`"{value}"`' if isinstance(value, str | Duration | Size) else f"`{value}`"
+    return f'`"{value}"`' if isinstance(value, (str, *WITH_UNIT)) else f"`{value}`"
 
 
 def _vendors() -> str:

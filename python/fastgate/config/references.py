@@ -8,11 +8,11 @@ once.
 import re
 
 from fastgate.config.addresses import is_loopback, is_trustworthy, points_at, split_address, split_url
-from fastgate.config.findings import Findings, Path, did_you_mean
-from fastgate.config.settings import Jwt, Provider, Settings
+from fastgate.config.findings import Findings, Path, did_you_mean, dotted
+from fastgate.config.policies import check_policies
+from fastgate.config.settings import DEFAULT_TENANT, Jwt, Key, Provider, Settings
 from fastgate.config.vendors import vendors
 
-DEFAULT_TENANT = "default"
 KEYS_HINT = "add a key: fastgate keys create"
 LEEWAY_MAX_MS = 300_000
 REFRESH_MAX_MS = 86_400_000
@@ -34,7 +34,7 @@ def check(settings: Settings, findings: Findings) -> None:
     for provider_id, provider in settings.providers.items():
         _check_provider(provider_id, provider, settings, findings)
     _check_deployments(settings, findings)
-    _check_uses(settings, findings)
+    check_policies(settings, findings)
     _check_identities(settings, findings)
     _check_prices(settings, findings)
     for index, issuer in enumerate(settings.auth.jwt):
@@ -42,7 +42,7 @@ def check(settings: Settings, findings: Findings) -> None:
 
 
 def _check_ids(settings: Settings, findings: Findings) -> None:
-    for section in ("providers", "deployments", "groups", "models", "tiers", "tenants"):
+    for section in ("providers", "deployments", "groups", "models", "tiers", "tenants", "drills"):
         for name in getattr(settings, section):
             if not _ID.fullmatch(name):
                 findings.add(
@@ -70,11 +70,11 @@ def _check_server(settings: Settings, findings: Findings) -> None:
     if server.admin != "off":
         if split_address(server.admin) is None:
             findings.add(("server", "admin"), 'must be host:port, as "127.0.0.1:8081", or "off"')
-        elif not is_loopback(server.admin):
+        elif not is_loopback(server.admin) and not settings.admin.tokens:
             findings.add(
                 ("server", "admin"),
-                "must be loopback: this version has no admin tokens yet",
-                "listen on 127.0.0.1",
+                "listening beyond loopback needs [[admin.tokens]]",
+                "add a token: fastgate keys create --admin",
             )
         elif server.admin == server.listen and not server.admin.endswith(":0"):
             findings.add(("server", "admin"), "must differ from server.listen")
@@ -131,29 +131,9 @@ def _check_deployments(settings: Settings, findings: Findings) -> None:
         timeout = deployment.timeout
         if timeout.total is not None and timeout.total < timeout.first_content:
             findings.add((*path, "timeout"), "total must not be shorter than first_content")
-
-
-def _check_uses(settings: Settings, findings: Findings) -> None:
-    targets = settings.deployments.keys() | settings.groups.keys()
-    for group_id, group in settings.groups.items():
-        for member in group.members.keys() - settings.deployments.keys():
-            hint = did_you_mean(member, settings.deployments)
-            findings.add(("groups", group_id, "members", member), "no such deployment", hint)
-    for name, model in settings.models.items():
-        path = ("models", name)
-        if (model.use is None) == (model.rows is None):
-            findings.add(path, "needs either use or rows" if model.use is None else "has both use and rows")
-            continue
-        if model.rows is not None and len(model.rows) > 1:
-            findings.add((*path, "rows", 1), "this version does not enforce more than one row yet")
-        used: list[tuple[Path, list[str]]] = [((*path, "use"), model.use)] if model.use else []
-        used += [((*path, "rows", index, "use"), row.use) for index, row in enumerate(model.rows or ())]
-        for at, chain in used:
-            if len(chain) > 1:
-                findings.add((*at, 1), "this version does not enforce chains of more than one step yet")
-            for index, target in enumerate(chain):
-                if target not in targets:
-                    findings.add((*at, index), "no such deployment or group", did_you_mean(target, targets))
+        window, longest = deployment.context_tokens, deployment.output_tokens
+        if window is not None and longest is not None and longest > window:
+            findings.add((*path, "output_tokens"), "must not be larger than context_tokens")
 
 
 def _check_identities(settings: Settings, findings: Findings) -> None:
@@ -161,14 +141,31 @@ def _check_identities(settings: Settings, findings: Findings) -> None:
         if tenant.tier is not None and tenant.tier not in settings.tiers:
             hint = did_you_mean(tenant.tier, settings.tiers) or "add it to [tiers]"
             findings.add(("tenants", tenant_id, "tier"), "no such tier", hint)
-    digests: dict[str, int] = {}
+    owners: dict[str, Path] = {}
     for index, key in enumerate(settings.keys):
+        path: Path = ("keys", index)
         if key.tenant != DEFAULT_TENANT and key.tenant not in settings.tenants:
             hint = did_you_mean(key.tenant, settings.tenants) or "add it to [tenants]"
-            findings.add(("keys", index, "tenant"), "no such tenant", hint)
-        first = digests.setdefault(key.digest.lower(), index)
-        if first != index:
-            findings.add(("keys", index, "digest"), f"the same digest as keys[{first}]")
+            findings.add((*path, "tenant"), "no such tenant", hint)
+        _check_allowed(path, key, settings, findings)
+        _check_digest(path, key.digest, owners, findings)
+    for index, token in enumerate(settings.admin.tokens):
+        _check_digest(("admin", "tokens", index), token.digest, owners, findings)
+
+
+def _check_allowed(path: Path, key: Key, settings: Settings, findings: Findings) -> None:
+    served = {deployment.provider for deployment in settings.deployments.values()}
+    known = settings.deployments.keys() | (settings.providers.keys() - served)
+    for index, name in enumerate(key.deployments or ()):
+        if name not in known:
+            findings.add((*path, "deployments", index), "no such deployment", did_you_mean(name, known))
+
+
+def _check_digest(path: Path, digest: str, owners: dict[str, Path], findings: Findings) -> None:
+    first = owners.setdefault(digest.lower(), path)
+    if first != path:
+        hint = "a token for the admin listener is no key" if first[0] != path[0] else None
+        findings.add((*path, "digest"), f"the same digest as {dotted(first)}", hint)
 
 
 def _check_prices(settings: Settings, findings: Findings) -> None:

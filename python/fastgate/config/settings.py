@@ -1,25 +1,37 @@
 """Every setting: its type, unit, default and meaning.
 
-The JSON Schema (`fastgate check --schema`) and `docs/settings.md` are made from these structs. A struct with
-`shorthand` may be written as a plain value, which is then that field's.
+The JSON Schema (`fastgate check --schema`) and `docs/settings.md` are made from these structs and those of
+`routing_settings` and `resilience_settings`; `table` says what they are made of.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta, field
 
+from fastgate.config.resilience_settings import Drill, Resilience
+from fastgate.config.routing_settings import Group, Model
+from fastgate.config.table import (
+    Capability,
+    Digest,
+    Id,
+    Label,
+    Latency,
+    Names,
+    Retries,
+    Table,
+    TokenCount,
+    Weight,
+    duration,
+    size,
+)
 from fastgate.config.units import Duration, Moment, Rate, Secret, Size
 
-# Ids travel in headers and URLs: visible ASCII without quotes.
-Id = Annotated[str, Meta(pattern=r"^[!#-&(-~]{1,128}$")]
-Weight = Annotated[int, Meta(ge=1, le=1_000_000)]
 Threads = Annotated[int, Meta(ge=1, le=1024)]
-Label = Annotated[str, Meta(max_length=128)]
-Names = Annotated[list[str], Meta(min_length=1)]
 Claim = Annotated[str, Meta(min_length=1, max_length=256)]
 
-
+# The tenant that exists without being configured.
+DEFAULT_TENANT = "default"
 # A deployment's `tokenizer` by these names is shipped; any other is a file.
 ENCODINGS = {
     "o200k": "o200k_base",
@@ -29,44 +41,29 @@ ENCODINGS = {
 }
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    shorthand: ClassVar[str | None] = None
-    # Where a list of these is asked for, one table will do.
-    stands_alone: ClassVar[bool] = False
-
-
-# Factories, because msgspec can't write a default of these types into the JSON Schema.
-def _duration(text: str) -> Any:
-    return field(default_factory=lambda: Duration.parse(text))
-
-
-def _size(text: str) -> Any:
-    return field(default_factory=lambda: Size.parse(text))
-
-
-class Tls(_Table, frozen=True, kw_only=True):
+class Tls(Table, frozen=True, kw_only=True):
     """Certificate that the gateway shows to clients."""
 
     certificate: Annotated[str, Meta(description="PEM file with the certificate chain.")]
     key: Annotated[str, Meta(description="PEM file with the private key.")]
 
 
-class Bounds(_Table, frozen=True, kw_only=True):
+class Bounds(Table, frozen=True, kw_only=True):
     """Upper bounds of what one request, one connection and all of them may occupy."""
 
     request_body: Annotated[
         Size, Meta(description="Largest request body; a larger one is answered with 413.")
-    ] = _size("10MB")
+    ] = size("10MB")
     multipart_body: Annotated[
         Size, Meta(description="Largest multipart form (files, sound, images); it streams through.")
-    ] = _size("32MB")
+    ] = size("32MB")
     request_headers: Annotated[
         Size, Meta(description="What a request's header lines may add up to; beyond it 431.")
-    ] = _size("32KB")
+    ] = size("32KB")
     request_header_fields: Annotated[
         int, Meta(ge=1, le=100, description="Header lines a request may have; beyond it 431.")
     ] = 100
-    request_target: Annotated[Size, Meta(description="Longest path with its query; beyond it 414.")] = _size(
+    request_target: Annotated[Size, Meta(description="Longest path with its query; beyond it 414.")] = size(
         "8KB"
     )
     json_depth: Annotated[
@@ -81,41 +78,41 @@ class Bounds(_Table, frozen=True, kw_only=True):
     )
     head_timeout: Annotated[
         Duration, Meta(description="To send a request's headers; then 408 and the end. Native door.")
-    ] = _duration("10s")
+    ] = duration("10s")
     body_gap: Annotated[
         Duration, Meta(description="Between two pieces of a request's body; then 408. Native door.")
-    ] = _duration("10s")
+    ] = duration("10s")
     body_timeout: Annotated[
         Duration, Meta(description="For a request's whole body; then 408. Native door.")
-    ] = _duration("5m")
+    ] = duration("5m")
     write_gap: Annotated[
         Duration,
         Meta(description="Without taking a byte of an answer that is ready; then the end. Native door."),
-    ] = _duration("30s")
+    ] = duration("30s")
     keep_alive: Annotated[
         Duration,
         Meta(description="Without a request on an open connection; then it is closed. Native door."),
-    ] = _duration("75s")
+    ] = duration("75s")
     exchange_timeout: Annotated[
         Duration,
         Meta(description="From a request's headers to its answer's last byte; then the end. Native door."),
-    ] = _duration("1h")
+    ] = duration("1h")
     answer_body: Annotated[
         Size, Meta(description="Largest answer of a provider, streams included; a larger one breaks off.")
-    ] = _size("256MB")
+    ] = size("256MB")
     stream_event: Annotated[
         Size,
         Meta(description="Largest event of a provider's stream; a larger one ends the stream as an error."),
-    ] = _size("4MB")
+    ] = size("4MB")
     idle_connections: Annotated[
         int, Meta(ge=0, le=65_536, description="Idle connections kept per core and provider address.")
     ] = 64
     idle_timeout: Annotated[
         Duration, Meta(description="How long an idle connection to a provider is kept.")
-    ] = _duration("60s")
+    ] = duration("60s")
 
 
-class Server(_Table, frozen=True, kw_only=True):
+class Server(Table, frozen=True, kw_only=True):
     """The gateway's own addresses, directories and bounds."""
 
     listen: Annotated[
@@ -124,7 +121,10 @@ class Server(_Table, frozen=True, kw_only=True):
     ] = "127.0.0.1:8080"
     admin: Annotated[
         str,
-        Meta(description='Loopback address of health, metrics and the admin API, or `"off"`. Restart.'),
+        Meta(
+            description="Address of health, metrics and the admin API (`docs/admin.md`), or `off`. Beyond "
+            "loopback it needs `[[admin.tokens]]`. Restart."
+        ),
     ] = "127.0.0.1:8081"
     state_dir: Annotated[
         str, Meta(description="Directory for the lock and all data; one gateway per directory. Restart.")
@@ -135,7 +135,7 @@ class Server(_Table, frozen=True, kw_only=True):
     ] = None
     shutdown_grace: Annotated[
         Duration, Meta(description="How long requests in flight may go on after SIGTERM.")
-    ] = _duration("30s")
+    ] = duration("30s")
     tls: Annotated[Tls | None, Meta(description="Serve HTTPS instead of HTTP. Restart.")] = None
     allowed_hosts: Annotated[
         list[str] | None,
@@ -163,25 +163,25 @@ class Server(_Table, frozen=True, kw_only=True):
     ] = field(default_factory=Bounds)
 
 
-class Spool(_Table, frozen=True, kw_only=True):
+class Spool(Table, frozen=True, kw_only=True):
     """How records of exchanges are kept on disk; see `docs/spool.md`. Nothing is deleted."""
 
     segment_size: Annotated[Size, Meta(description="A segment of this size is closed and compressed.")] = (
-        _size("64MB")
+        size("64MB")
     )
     segment_age: Annotated[Duration, Meta(description="A segment of this age is closed and compressed.")] = (
-        _duration("1h")
+        duration("1h")
     )
     compress: Annotated[bool, Meta(description="Compress closed segments with zstd.")] = True
     free_space_floor: Annotated[
         Size, Meta(description="With less free space than this on the disk there is an alarm.")
-    ] = _size("1GB")
+    ] = size("1GB")
     total_size: Annotated[
         Size, Meta(description="With more than this in all segments together there is an alarm.")
-    ] = _size("50GB")
+    ] = size("50GB")
 
 
-class Credential(_Table, frozen=True, kw_only=True):
+class Credential(Table, frozen=True, kw_only=True):
     """One of a provider's API keys."""
 
     shorthand: ClassVar[str | None] = "key"
@@ -189,7 +189,7 @@ class Credential(_Table, frozen=True, kw_only=True):
     weight: Annotated[Weight, Meta(description="Share of requests relative to the other keys.")] = 1
 
 
-class Provider(_Table, frozen=True, kw_only=True):
+class Provider(Table, frozen=True, kw_only=True):
     """An account at a vendor. A known vendor's name as the id fills in what is left out."""
 
     dialect: Annotated[
@@ -224,22 +224,22 @@ class Provider(_Table, frozen=True, kw_only=True):
     ] = None
 
 
-class Timeouts(_Table, frozen=True, kw_only=True):
+class Timeouts(Table, frozen=True, kw_only=True):
     """How long an attempt may take. Written as one duration it is `first_content`."""
 
     shorthand: ClassVar[str | None] = "first_content"
-    connect: Annotated[Duration, Meta(description="TCP and TLS set-up.")] = _duration("5s")
+    connect: Annotated[Duration, Meta(description="TCP and TLS set-up.")] = duration("5s")
     first_content: Annotated[
         Duration, Meta(description="To a stream's first content, or to the whole of a JSON answer.")
-    ] = _duration("2m")
-    gap: Annotated[Duration, Meta(description="Between two chunks of a stream.")] = _duration("1m")
+    ] = duration("2m")
+    gap: Annotated[Duration, Meta(description="Between two chunks of a stream.")] = duration("1m")
     total: Annotated[
         Duration | None,
         Meta(description="To the answer's end. If absent: `10m`, or `first_content` where that is longer."),
     ] = None
 
 
-class Deployment(_Table, frozen=True, kw_only=True):
+class Deployment(Table, frozen=True, kw_only=True):
     """One model at one provider in one region."""
 
     provider: Annotated[str, Meta(description="Id in `[providers]`.")]
@@ -248,6 +248,34 @@ class Deployment(_Table, frozen=True, kw_only=True):
     ]
     region: Annotated[Id | None, Meta(description="Where it runs; tenants with a region need it.")] = None
     cost_class: Annotated[Id | None, Meta(description="Free label, as `premium`, for policies.")] = None
+    latency: Annotated[
+        Latency,
+        Meta(
+            description="The fastest class of requests it is good for (`interactive`: below 2 s, "
+            "`background`: below 30 s, `batch`: as it comes); faster ones never go there."
+        ),
+    ] = "interactive"
+    capabilities: Annotated[
+        list[Capability] | None,
+        Meta(
+            description="What it can do beside text; a request that needs anything else never goes there. "
+            "If absent nobody said, and it is taken to be able."
+        ),
+    ] = None
+    context_tokens: Annotated[
+        TokenCount | None,
+        Meta(description="Its context window, input and output together; unknown if absent."),
+    ] = None
+    output_tokens: Annotated[
+        TokenCount | None, Meta(description="The largest `max_tokens` it takes; unknown if absent.")
+    ] = None
+    retries: Annotated[
+        Retries | None,
+        Meta(
+            description="How often a failed call is repeated on it before the next in the chain is tried; "
+            "`resilience.retries` if absent."
+        ),
+    ] = None
     timeout: Annotated[
         Timeouts, Meta(description="One duration, or a table of `connect`, `first_content`, `gap`, `total`.")
     ] = field(default_factory=Timeouts)
@@ -260,50 +288,13 @@ class Deployment(_Table, frozen=True, kw_only=True):
     ] = None
 
 
-class Group(_Table, frozen=True, kw_only=True):
-    """Deployments that can stand in for each other."""
-
-    members: Annotated[
-        dict[str, Weight], Meta(min_length=1, description="Deployment ids with their share of requests.")
-    ]
-    pick: Annotated[
-        Literal["weighted"], Meta(description="How a member is chosen. This version: `weighted`.")
-    ] = "weighted"
-
-
-class Row(_Table, frozen=True, kw_only=True):
-    """A line of a model's policy table."""
-
-    use: Annotated[Names, Meta(description="Deployment or group to use. This version: exactly one.")]
-
-
-Rows = Annotated[list[Row], Meta(min_length=1)]
-
-
-class Model(_Table, frozen=True, kw_only=True):
-    """A name clients ask for, and where it leads."""
-
-    budget: Annotated[
-        Duration | None,
-        Meta(description="Wall clock from receipt to the first byte of the answer; none if absent."),
-    ] = None
-    use: Annotated[
-        Names | None,
-        Meta(description="Short form of a single row: deployment or group to use."),
-    ] = None
-    rows: Annotated[
-        Rows | None,
-        Meta(description="Policy table, first match wins. This version: one row."),
-    ] = None
-
-
-class Tier(_Table, frozen=True, kw_only=True):
+class Tier(Table, frozen=True, kw_only=True):
     """A class of tenants."""
 
     weight: Annotated[Weight, Meta(description="Share of waiting capacity relative to other tiers.")] = 1
 
 
-class Tenant(_Table, frozen=True, kw_only=True):
+class Tenant(Table, frozen=True, kw_only=True):
     """Who pays."""
 
     tier: Annotated[str | None, Meta(description="Id in `[tiers]`.")] = None
@@ -312,26 +303,27 @@ class Tenant(_Table, frozen=True, kw_only=True):
     ] = None
 
 
-class Key(_Table, frozen=True, kw_only=True):
+class Key(Table, frozen=True, kw_only=True):
     """A virtual key; `fastgate keys create` prints one and this table. What it fixes wins over the
     request."""
 
-    digest: Annotated[
-        str,
-        Meta(
-            pattern="^sha256:[0-9a-fA-F]{64}$",
-            description="`sha256:` and the hex SHA-256 of the whole key string.",
-        ),
-    ]
+    digest: Annotated[Digest, Meta(description="`sha256:` and the hex SHA-256 of the whole key string.")]
     tenant: Annotated[str, Meta(description="Id in `[tenants]`.")] = "default"
     name: Annotated[Label | None, Meta(description="For people: what the key is for.")] = None
     user: Annotated[Id | None, Meta(description="User it belongs to.")] = None
     feature: Annotated[Id | None, Meta(description="Product surface it belongs to.")] = None
     models: Annotated[Names | None, Meta(description="Model names it may ask for; all if absent.")] = None
+    deployments: Annotated[
+        Names | None,
+        Meta(
+            description="Ids in `[deployments]` that may serve it, or of providers without any; "
+            "all if absent."
+        ),
+    ] = None
     expires: Annotated[Moment | None, Meta(description="Refused from this moment on.")] = None
 
 
-class Price(_Table, frozen=True, kw_only=True):
+class Price(Table, frozen=True, kw_only=True):
     """What a deployment or model costs, in place of the whole entry of the price list. A class of tokens
     without a rate is billed as `input` or `output`, a cache write of stated length as `cache_write`."""
 
@@ -354,7 +346,7 @@ class Price(_Table, frozen=True, kw_only=True):
         return {name: int(rate) for name, rate in msgspec.structs.asdict(self).items() if rate is not None}
 
 
-class Billing(_Table, frozen=True, kw_only=True):
+class Billing(Table, frozen=True, kw_only=True):
     """How exchanges are billed."""
 
     unknown_price: Annotated[
@@ -366,7 +358,7 @@ class Billing(_Table, frozen=True, kw_only=True):
     ] = "allow"
 
 
-class Telemetry(_Table, frozen=True, kw_only=True):
+class Telemetry(Table, frozen=True, kw_only=True):
     """What metrics may take; `docs/telemetry.md` lists them."""
 
     label_values: Annotated[
@@ -380,7 +372,7 @@ class Telemetry(_Table, frozen=True, kw_only=True):
     ] = 100
 
 
-class AccessLog(_Table, frozen=True, kw_only=True):
+class AccessLog(Table, frozen=True, kw_only=True):
     """A line of JSON per exchange. Without a path there is none."""
 
     path: Annotated[
@@ -395,10 +387,10 @@ class AccessLog(_Table, frozen=True, kw_only=True):
         Meta(
             description="Lines of one core that may wait to be written; further ones are dropped and counted."
         ),
-    ] = _size("4MB")
+    ] = size("4MB")
 
 
-class JwtClaims(_Table, frozen=True, kw_only=True):
+class JwtClaims(Table, frozen=True, kw_only=True):
     """Names of the claims that say whom a token stands for. A claim named here has to be in the token."""
 
     tenant: Annotated[
@@ -415,7 +407,7 @@ class JwtClaims(_Table, frozen=True, kw_only=True):
     ] = None
 
 
-class Jwt(_Table, frozen=True, kw_only=True):
+class Jwt(Table, frozen=True, kw_only=True):
     """An issuer of JSON Web Tokens that clients may present in place of a key. One table, or several as
     `[[auth.jwt]]`."""
 
@@ -440,14 +432,14 @@ class Jwt(_Table, frozen=True, kw_only=True):
     ] = field(default_factory=lambda: ["RS256", "PS256", "ES256", "EdDSA"])
     leeway: Annotated[
         Duration, Meta(description="How far the issuer's clock may be off, in whole seconds up to `5m`.")
-    ] = _duration("30s")
+    ] = duration("30s")
     refresh: Annotated[
         Duration,
         Meta(
             description="How often the keys are fetched again, so how long a withdrawn one still counts; "
             "`1s` to `1d`."
         ),
-    ] = _duration("5m")
+    ] = duration("5m")
     claims: Annotated[JwtClaims, Meta(description="Names of the claims that are read.")] = field(
         default_factory=JwtClaims
     )
@@ -468,7 +460,7 @@ class Jwt(_Table, frozen=True, kw_only=True):
     ] = field(default_factory=list)
 
 
-class Auth(_Table, frozen=True, kw_only=True):
+class Auth(Table, frozen=True, kw_only=True):
     """What clients may show beside a key."""
 
     jwt: Annotated[list[Jwt], Meta(description="Issuers of JSON Web Tokens (OIDC).")] = field(
@@ -476,7 +468,26 @@ class Auth(_Table, frozen=True, kw_only=True):
     )
 
 
-class Settings(_Table, frozen=True, kw_only=True):
+class AdminToken(Table, frozen=True, kw_only=True):
+    """A token for the admin listener. It is no key: it asks no model."""
+
+    digest: Annotated[Digest, Meta(description="`sha256:` and the hex SHA-256 of the whole token.")]
+    role: Annotated[
+        Literal["viewer", "operator", "admin"],
+        Meta(description="What it allows: to look; to change as well; everything."),
+    ]
+    name: Annotated[Label | None, Meta(description="For people: whose it is.")] = None
+
+
+class Admin(Table, frozen=True, kw_only=True):
+    """Who may use the admin API."""
+
+    tokens: Annotated[
+        list[AdminToken], Meta(description="Tokens that changes need, and from other machines everything.")
+    ] = field(default_factory=list)
+
+
+class Settings(Table, frozen=True, kw_only=True):
     """A whole configuration."""
 
     server: Annotated[Server, Meta(description="The gateway's own addresses, directories and bounds.")] = (
@@ -499,6 +510,12 @@ class Settings(_Table, frozen=True, kw_only=True):
     models: Annotated[dict[str, Model], Meta(description="Names clients ask for.")] = field(
         default_factory=dict
     )
+    resilience: Annotated[Resilience, Meta(description="What is done about providers that fail.")] = field(
+        default_factory=Resilience
+    )
+    drills: Annotated[
+        dict[str, Drill], Meta(description="Failover drills: calls that fail on purpose, by id.")
+    ] = field(default_factory=dict)
     tiers: Annotated[dict[str, Tier], Meta(description="Classes of tenants, by name.")] = field(
         default_factory=dict
     )
@@ -525,15 +542,9 @@ class Settings(_Table, frozen=True, kw_only=True):
     auth: Annotated[Auth, Meta(description="What clients may show beside a key.")] = field(
         default_factory=Auth
     )
+    admin: Annotated[Admin, Meta(description="Who may use the admin API.")] = field(default_factory=Admin)
 
     @property
     def is_keyless(self) -> bool:
         """Whether no client is asked for a key or a token."""
         return not self.keys and not self.auth.jwt
-
-
-def default_of(field: msgspec.structs.FieldInfo) -> Any:
-    """What a setting is when left out; `msgspec.NODEFAULT` where it is required."""
-    if field.default_factory is not msgspec.NODEFAULT:
-        return field.default_factory()
-    return field.default

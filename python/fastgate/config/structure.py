@@ -5,17 +5,17 @@ fields and wrong values of the whole file are found in one go. Values are never 
 secret.
 """
 
-import types
 import typing
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from fastgate.config.findings import Findings, Path, did_you_mean
 from fastgate.config.later import later_setting, later_value
-from fastgate.config.units import Duration, Moment, Rate, Secret, Size
+from fastgate.config.table import may_stand_alone, unwrapped
+from fastgate.config.units import Duration, Hours, Moment, Percent, Rate, Secret, Share, Size
 
-_PARSED = (Duration, Size, Moment, Rate, Secret)
+_PARSED = (Duration, Size, Share, Percent, Hours, Moment, Rate, Secret)
 _FAILED = object()
 
 Table = TypeVar("Table", bound=msgspec.Struct)
@@ -43,7 +43,7 @@ def _struct(table: type[msgspec.Struct], value: Any, path: Path, findings: Findi
         return _FAILED
     else:
         at = {name: (*path, name) for name in value}
-    fields = {field.name: field for field in msgspec.structs.fields(table)}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(table)}
     for name in value.keys() - fields.keys():
         later = later_setting(at[name])
         findings.add(at[name], later or "unknown setting", None if later else did_you_mean(name, fields))
@@ -51,7 +51,7 @@ def _struct(table: type[msgspec.Struct], value: Any, path: Path, findings: Findi
     for name in missing:
         findings.add((*path, name), "is required")
     built = {
-        name: _value(field.type, value[name], at[name], findings)
+        field.name: _value(field.type, value[name], at[name], findings)
         for name, field in fields.items()
         if name in value
     }
@@ -62,13 +62,11 @@ def _struct(table: type[msgspec.Struct], value: Any, path: Path, findings: Findi
 
 def _value(kind: Any, value: Any, path: Path, findings: Findings) -> Any:
     """One value of any annotated type; `_FAILED` if it was noted as wrong."""
-    bare, metas = _without_annotations(kind)
-    bare = _without_none(bare)
-    bare, inner = _without_annotations(bare)
-    metas += inner
+    bare, notes = unwrapped(kind)
+    metas = [note for note in notes if isinstance(note, msgspec.Meta) and _constrains(note)]
     origin = typing.get_origin(bare)
     if origin is list:
-        built = _list(typing.get_args(bare)[0], value, path, findings)
+        built = _list(kind, value, path, findings)
     elif origin is dict:
         built = _dict(typing.get_args(bare)[1], value, path, findings)
     elif isinstance(bare, type) and issubclass(bare, msgspec.Struct):
@@ -82,16 +80,16 @@ def _value(kind: Any, value: Any, path: Path, findings: Findings) -> Any:
 
 
 def _list(kind: Any, value: Any, path: Path, findings: Findings) -> Any:
-    bare, _ = _without_annotations(kind)
+    bare, _ = unwrapped(kind)
+    (element,) = typing.get_args(bare)
     if not isinstance(value, list):
-        alone = isinstance(value, dict) and getattr(bare, "stands_alone", False)
-        if getattr(bare, "shorthand", None) is None and not alone:
+        if not may_stand_alone(kind):
             findings.add(path, "must be a list")
             return _FAILED
-        element = _value(kind, value, path, findings)
-        return element if element is _FAILED else [element]
-    built = [_value(kind, element, (*path, index), findings) for index, element in enumerate(value)]
-    return _FAILED if _FAILED in built else built
+        built = _value(element, value, path, findings)
+        return built if built is _FAILED else [built]
+    several = [_value(element, entry, (*path, index), findings) for index, entry in enumerate(value)]
+    return _FAILED if _FAILED in several else several
 
 
 def _dict(kind: Any, value: Any, path: Path, findings: Findings) -> Any:
@@ -140,25 +138,10 @@ def _reworded(error: msgspec.ValidationError, metas: list[msgspec.Meta]) -> str:
         if meta.max_length:
             return f"must be text of {meta.min_length or 0} to {meta.max_length} characters"
     for name, words in _EXPECTED.items():
-        if f"`{name}" in said:
+        if said.startswith(f"Expected `{name}"):
             return f"must be {words}"
     return "has the wrong type"
 
 
-def _without_annotations(kind: Any) -> tuple[Any, list[msgspec.Meta]]:
-    metas: list[msgspec.Meta] = []
-    while typing.get_origin(kind) is Annotated:
-        kind, *found = typing.get_args(kind)
-        metas += [meta for meta in found if isinstance(meta, msgspec.Meta)]
-    return kind, [meta for meta in metas if _constrains(meta)]
-
-
 def _constrains(meta: msgspec.Meta) -> bool:
     return any((meta.ge is not None, meta.le is not None, meta.pattern, meta.min_length, meta.max_length))
-
-
-def _without_none(kind: Any) -> Any:
-    if typing.get_origin(kind) in (Union, types.UnionType):
-        (present,) = (member for member in typing.get_args(kind) if member is not types.NoneType)
-        return present
-    return kind

@@ -1,4 +1,4 @@
-"""Values with a unit or a secret: durations, sizes, prices, moments, credentials.
+"""Values with a unit or a secret: durations, sizes, shares, hours, prices, moments, credentials.
 
 Each type reads the text a user writes (`parse`, raising ValueError with what is expected) and describes
 itself to the JSON Schema. A `Secret` never shows itself: only `reveal` gives the text.
@@ -14,6 +14,9 @@ _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_00
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(B|KB|MB|GB|KiB|MiB|GiB)")
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _AMOUNT = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,18})?")
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)(%?)")
+_HOURS = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
+_HOURS_PER_DAY = 24
 _MAX_RATE_USD = 1_000_000
 _MAX_DURATION_MS = 366 * 86_400_000
 _MAX_SIZE_BYTES = 2**40
@@ -72,6 +75,90 @@ class Size(int):
             if self % _BYTES[unit] == 0:
                 return f"{self // _BYTES[unit]}{unit}"
         return f"{int(self)}"
+
+
+class Share(int):
+    """A part of a whole in thousandths, written `"10%"` or `0.1`."""
+
+    schema: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": 1},
+            {"type": "string", "pattern": f"^{_SHARE.pattern}$"},
+        ]
+    }
+    shown: ClassVar[str] = "share"
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """ValueError unless it is between nothing and all, in whole thousandths."""
+        amount = _amount_of(value, percent=100)
+        if amount is None or not 0 <= amount <= 1:
+            raise ValueError('must be a share from 0 to 1, as "10%" or 0.1')
+        rounded = amount.quantize(Decimal("0.001"))
+        if rounded != amount:
+            raise ValueError("must be in whole thousandths: tenths of a percent")
+        return cls(int(rounded * 1000))
+
+    def __str__(self) -> str:
+        return f"{Decimal(self).scaleb(-1).normalize():f}%"
+
+
+class Percent(int):
+    """A percentage in millionths of the whole (one percent is 10,000), written `10`, `0.5` or `"10%"`."""
+
+    schema: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "maximum": 100},
+            {"type": "string", "pattern": f"^{_SHARE.pattern}$"},
+        ]
+    }
+    shown: ClassVar[str] = "percent"
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """ValueError unless it is above 0 and at most 100, with four decimals at most."""
+        amount = _amount_of(value, percent=1)
+        if amount is None or not 0 < amount <= 100:
+            raise ValueError("must be a percentage above 0 and at most 100, as 10 or 0.5")
+        rounded = amount.quantize(Decimal("0.0001"))
+        if rounded != amount:
+            raise ValueError("must have at most 4 decimals")
+        return cls(int(rounded * 10_000))
+
+    def __str__(self) -> str:
+        return f"{Decimal(self).scaleb(-4).normalize():f}"
+
+
+def _amount_of(value: object, *, percent: int) -> Decimal | None:
+    """The exact number that was written, divided by `percent` where a percent sign follows it."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return Decimal(value)
+    match = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    return Decimal(match[1]) / (percent if match[2] else 1)
+
+
+class Hours(int):
+    """Hours of the day, one bit each, the lowest for 00:00 to 00:59.
+
+    Written `"9-17"`, from the first hour to the second, which is not included; `"22-6"` is over midnight.
+    """
+
+    schema: ClassVar[dict[str, Any]] = {"type": "string", "pattern": f"^{_HOURS.pattern}$"}
+    shown: ClassVar[str] = "hours"
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """ValueError unless it is two hours of a day."""
+        match = _HOURS.fullmatch(value) if isinstance(value, str) else None
+        start, end = (int(match[1]), int(match[2])) if match else (_HOURS_PER_DAY, 0)
+        if start >= _HOURS_PER_DAY or end > _HOURS_PER_DAY:
+            raise ValueError('must be hours from 0 to 24, as "9-17" or "22-6", the end not included')
+        if start == end:
+            raise ValueError('begins and ends at the same hour; a whole day is "0-24"')
+        length = (end - start) % _HOURS_PER_DAY or _HOURS_PER_DAY
+        return cls(sum(1 << (start + passed) % _HOURS_PER_DAY for passed in range(length)))
 
 
 class Rate(int):
@@ -165,3 +252,7 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a secret is never serialised")
+
+
+# Kinds whose values are shown as they are written.
+WITH_UNIT = (Duration, Size, Share, Percent)
