@@ -9,17 +9,20 @@ is all a door needs.
 import logging
 import os
 import threading
+import time
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from fastgate import _core
-from fastgate.config import Config, compile_tables, load, load_values
+from fastgate.config import Config, compile_tables, load, load_values, route_warnings
 from fastgate.config.addresses import is_loopback
 from fastgate.errors import ConfigError, FastgateError, StartError
 from fastgate.state_lock import StateLock
 
 if TYPE_CHECKING:
+    from fastgate.drills.running import Drills, Known
     from fastgate.jwks.following import Following
 
 POLL_S = 0.25
@@ -65,6 +68,8 @@ class ControlPlane:
         StartError: The state directory is taken or unusable.
     """
 
+    _open: ClassVar["weakref.WeakSet[ControlPlane]"] = weakref.WeakSet()
+
     def __init__(
         self,
         file: Path | None,
@@ -83,8 +88,15 @@ class ControlPlane:
         self._make_mock = make_mock
         self._mock: Mock | None = None
         self._serving = False
+        self.admin_address: str | None = None
+        """Where the admin listener is bound."""
         self._closing = threading.Lock()
         self._closed = False
+        # The file's watcher, a signal and the admin API may all ask for one.
+        self._reloading = threading.RLock()
+        self.started_s = time.monotonic()
+        self.generation = 1
+        """Configurations put in force."""
         self._seen = self._settled = signature(file)
         self.config = self._load()
         server = self.config.settings.server
@@ -98,6 +110,7 @@ class ControlPlane:
                 self.engine: Engine = make_engine(tables)
             else:
                 self.engine = _core.Engine(tables, state_dir=self.config.resolve(server.state_dir))
+            self._warn(self.config, tables)
         except ValueError as error:
             self._release()
             raise StartError(str(error)) from None
@@ -106,6 +119,15 @@ class ControlPlane:
             raise
         self._following: Following | None = None
         self._follow_keys()
+        self._drills: Drills | None = None
+        self._drills_failed = ""
+        self._resume_drills()
+        self._open.add(self)
+
+    @classmethod
+    def of_this_process(cls) -> "ControlPlane | None":
+        """The gateway that was opened last in this process and is still open."""
+        return max(cls._open, key=lambda control: control.started_s, default=None)
 
     def serve(self) -> tuple[str, str | None]:
         """Open the native door; the bound addresses of gateway and admin.
@@ -126,12 +148,36 @@ class ControlPlane:
             addresses = server.listen if server.admin == "off" else f"{server.listen} and {server.admin}"
             raise StartError(f"can't listen on {addresses}: {error}") from None
         self._serving = True
+        self.admin_address = bound[1]
         return bound
 
     @property
     def mock_address(self) -> str | None:
         """Where the built-in mock provider listens, while it is in use."""
         return self._mock.address if self._mock is not None and self.config.mock else None
+
+    @property
+    def file(self) -> Path | None:
+        """The configuration's file."""
+        return self._file
+
+    @property
+    def drills(self) -> "Drills":
+        """The failover drills of this gateway.
+
+        Raises:
+            StartError: Another process of this server holds the state directory, and with it the drills.
+        """
+        with self._reloading:
+            if self._drills is None:
+                if self._lock is None:
+                    raise StartError("drills belong to the process that holds the state directory")
+                self._open_drills()
+            return cast("Drills", self._drills)
+
+    def tables(self) -> bytes:
+        """The configuration in force as the engine takes it; holds credentials."""
+        return self._compile(self.config)
 
     def poll(self) -> bool | None:
         """Reload if the file has changed and has then stayed the same for one poll; what `reload` says, or
@@ -141,6 +187,8 @@ class ControlPlane:
         """
         for is_warning, text in self.engine.take_notices():
             logger.log(logging.WARNING if is_warning else logging.INFO, "%s", text)
+        if self._drills is not None:
+            self._poll_drills(self._drills)
         now = signature(self._file)
         changed, self._seen = now != self._seen, now
         if changed or now == self._settled:
@@ -153,21 +201,35 @@ class ControlPlane:
 
     def reload(self) -> bool:
         """Read the configuration again; whether it is now in force. What is wrong with it is logged."""
-        self._settled = self._seen = signature(self._file)
         try:
+            self.apply()
+        except (FastgateError, ValueError, OSError) as error:
+            logger.error("configuration rejected, the old one stays in force:\n%s", error)
+            return False
+        return True
+
+    def apply(self) -> list[str]:
+        """Read the configuration again and put it in force; what of it needs a restart.
+
+        Raises:
+            FastgateError, ValueError, OSError: What is wrong with it; the old one stays in force.
+        """
+        with self._reloading:
+            self._settled = self._seen = signature(self._file)
             config = self._load()
             self._check_exposure(config)
             tables = self._compile(config)
             self.engine.reload(tables)
-        except (FastgateError, ValueError, OSError) as error:
-            logger.error("configuration rejected, the old one stays in force:\n%s", error)
-            return False
-        self.config = config
-        self._follow_keys()
-        logger.info("configuration reloaded")
-        if waiting := self._needs_restart(config):
-            logger.warning("needs a restart to take effect: %s", ", ".join(waiting))
-        return True
+            self.config = config
+            self.generation += 1
+            self._follow_keys()
+            self._configure_drills()
+            logger.info("configuration reloaded")
+            self._warn(config, tables)
+            waiting = self._needs_restart(config)
+            if waiting:
+                logger.warning("needs a restart to take effect: %s", ", ".join(waiting))
+            return waiting
 
     def watch(self, stop: threading.Event, interval_s: float = POLL_S) -> None:
         """Poll until `stop` is set; for a thread of its own."""
@@ -183,9 +245,12 @@ class ControlPlane:
             if self._closed:
                 return True
             self._closed = True
+        self._open.discard(self)
         grace = self.config.settings.server.shutdown_grace / 1000 if grace_s is None else grace_s
         if self._following:
             self._following.stop()
+        if self._drills is not None:
+            self._drills.close()
         try:
             return self.engine.stop(grace)
         finally:
@@ -202,6 +267,10 @@ class ControlPlane:
             self._mock = self._make_mock() if self._make_mock else _core.MockProvider(record=False)
         return compile_tables(config, mock_address=self._mock.address if self._mock else None)
 
+    def _warn(self, config: Config, tables: bytes) -> None:
+        for warning in route_warnings(config, tables):
+            logger.warning("%s", warning)
+
     def _follow_keys(self) -> None:
         """Keep the keys of the configured token issuers current; the first call waits a moment for them."""
         if not self._following and not self.config.settings.auth.jwt:
@@ -213,6 +282,60 @@ class ControlPlane:
         is_first = self._following is None
         self._following = self._following or Following(self.engine)
         self._following.follow(sources(self.config), wait_s=FIRST_WAIT_S if is_first else 0)
+
+    @property
+    def state_dir(self) -> Path:
+        """Where this gateway keeps its data; a reload can't change it."""
+        return Path(self.config.resolve(self._active_server.state_dir))
+
+    def _resume_drills(self) -> None:
+        """Go on with drills where there are any: the code for them is memory that most gateways save."""
+        if self._lock is None:
+            return
+        if not self.config.settings.drills and not (self.state_dir / "drills").is_dir():
+            return
+        try:
+            self._open_drills()
+        except Exception:
+            # Nothing about a drill is worth a gateway.
+            logger.exception("drills can't be gone on with")
+
+    def _configure_drills(self) -> None:
+        if self._drills is None:
+            self._resume_drills()
+            return
+        try:
+            self._drills.configure(self._known())
+        except Exception:
+            logger.exception("drills do not follow the configuration")
+
+    def _open_drills(self) -> None:
+        from fastgate.drills.running import Drills
+        from fastgate.drills.running import Engine as DrillEngine
+
+        self._drills = Drills(cast(DrillEngine, self.engine), self.state_dir, self._known())
+
+    def _known(self) -> "Known":
+        from fastgate.config.settings import DEFAULT_TENANT
+        from fastgate.drills.running import Known
+        from fastgate.drills.schedule import scheduled
+
+        settings = self.config.settings
+        return Known(
+            providers=tuple(settings.providers),
+            tenants=(DEFAULT_TENANT, *settings.tenants),
+            drills=scheduled(settings),
+        )
+
+    def _poll_drills(self, drills: "Drills") -> None:
+        try:
+            drills.poll()
+            self._drills_failed = ""
+        except Exception as error:
+            # Four times a second: the same again is not worth a line.
+            if repr(error) != self._drills_failed:
+                self._drills_failed = repr(error)
+                logger.exception("looking after the drills failed; trying again")
 
     def _check_exposure(self, config: Config) -> None:
         """What `load` checks against the file's `listen` holds for the listener that runs as well."""

@@ -1,9 +1,9 @@
-"""Virtual keys: made here, known to the gateway by their digest only.
+"""Virtual keys and admin tokens: made here, known to the gateway by their digest only.
 
-`fg_`, 256 random bits in base62 (43 digits), and 6 digits of their CRC-32, so that a typo or a truncated
-paste is told apart from a revoked key, and secret scanners can tell a real key from a look-alike. Any other
-string may be a key too: only the digest of the whole string counts. The text of a key never enters a repr, a
-log or an error.
+`fg_` (`fga_` for an admin token), 256 random bits in base62 (43 digits), and 6 digits of their CRC-32, so
+that a typo or a truncated paste is told apart from a revoked key, and secret scanners can tell a real key
+from a look-alike. Any other string may be a key too: only the digest of the whole string counts. The text of
+a key never enters a repr, a log or an error.
 """
 
 import binascii
@@ -15,20 +15,23 @@ from datetime import UTC, datetime, timedelta
 from fastgate.config.units import Duration, Moment
 
 PREFIX = "fg_"
+ADMIN_PREFIX = "fga_"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BODY_LENGTH = 43  # 62**43 > 2**256
 _CHECKSUM_LENGTH = 6  # 62**6 > 2**32
-_SHAPE = re.compile(rf"{PREFIX}([0-9A-Za-z]{{{_BODY_LENGTH}}})([0-9A-Za-z]{{{_CHECKSUM_LENGTH}}})")
+_SHAPE = re.compile(
+    rf"(?:{PREFIX}|{ADMIN_PREFIX})([0-9A-Za-z]{{{_BODY_LENGTH}}})([0-9A-Za-z]{{{_CHECKSUM_LENGTH}}})"
+)
 
 
-def generate_key(random: bytes | None = None) -> str:
-    """A new key. `random`: 32 bytes, from the operating system unless given."""
+def generate_key(random: bytes | None = None, *, prefix: str = PREFIX) -> str:
+    """A new key, or with `ADMIN_PREFIX` a token. `random`: 32 bytes, from the operating system by default."""
     if random is None:
         random = os.urandom(32)
     if len(random) != 32:
         raise ValueError(f"a key is made of 32 random bytes, not {len(random)}")
     body = _base62(int.from_bytes(random, "big"), _BODY_LENGTH)
-    return f"{PREFIX}{body}{_checksum(body)}"
+    return f"{prefix}{body}{_checksum(body)}"
 
 
 def has_valid_checksum(key: str) -> bool:
@@ -78,6 +81,13 @@ def key_table(
     if expires is not None:
         lines.append(f'expires = "{expires}"')
     return "\n".join(("[[keys]]", *lines, ""))
+
+
+def admin_token_table(token: str, *, role: str, name: str | None = None) -> str:
+    """The `[[admin.tokens]]` table for the configuration, in TOML; it holds the token's digest only."""
+    fields = {"digest": digest(token), "role": role, "name": name}
+    lines = [f"{field} = {_quoted(value)}" for field, value in fields.items() if value is not None]
+    return "\n".join(("[[admin.tokens]]", *lines, ""))
 
 
 def _quoted(text: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fastgate import __version__
+from fastgate import __version__, _core
 from fastgate.cli import COMMANDS, main
 from fastgate.cli.banner import banner
 from fastgate.cli.serve import Signals, serve
@@ -89,6 +89,20 @@ def test_check_tells_errors_with_lines(capsys: pytest.CaptureFixture[str]) -> No
         "a.toml:2: server.threads: must be a whole number from 1 to 1024",
         'a.toml:3: server.listn: unknown setting (did you mean "listen"?)',
     ]
+
+
+def test_check_tells_warnings_and_succeeds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_core, "check_routes", lambda tables: [("models.chat.rows[1]", "can never match")])
+    Path("a.toml").write_text(
+        '[providers.groq]\napi_key = "x"\n[deployments.a]\nprovider = "groq"\nmodel = "m"\n[models.chat]\n'
+        'rows = [\n  { use = ["a"] },\n  { use = ["a"] },\n]\n'
+    )
+    assert run("check", "-c", "a.toml") == 0
+    printed = capsys.readouterr()
+    assert printed.err == "warning: a.toml:9: models.chat.rows[1]: can never match\n"
+    assert "a.toml: ok" in printed.out
 
 
 def test_check_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:

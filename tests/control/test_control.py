@@ -11,6 +11,7 @@ from typing import TypeAlias
 import pytest
 from tests.blackbox.waiting import until
 
+from fastgate import _core
 from fastgate.control import ControlPlane
 from fastgate.errors import ConfigError, StartError, StateInUse
 
@@ -140,6 +141,24 @@ def test_what_the_engine_has_to_say_is_logged_once(
         ("WARNING", "the disk is nearly full"),
         ("INFO", "adopted a segment"),
     ]
+
+
+def test_what_routes_will_be_regretted_for_is_logged_at_the_start_and_after_a_reload(
+    make_gateway: MakeGateway, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_core, "check_routes", lambda tables: [("models.chat.rows[1]", "can never match")])
+    text = '[providers.groq]\n[deployments.a]\nprovider = "groq"\nmodel = "m"\n[models.chat]\n'
+    rows = '[[models.chat.rows]]\nuse = ["a"]\n' * 2
+    with caplog.at_level(logging.WARNING, "fastgate.control"):
+        gateway = make_gateway(text + rows)
+        first = f"{gateway.file}:8: models.chat.rows[1]: can never match"
+        assert [(record.levelname, record.message) for record in caplog.records] == [("WARNING", first)]
+        gateway.write("\n" + text + rows)
+        assert gateway.control.reload() is True
+        assert [record.message for record in caplog.records] == [first, first.replace(":8:", ":9:")]
+        gateway.engine.refuse = ValueError("refused")
+        assert gateway.control.reload() is False
+    assert sum("can never match" in record.message for record in caplog.records) == 2
 
 
 def test_a_symlink_to_another_file_is_a_change(tmp_path: Path, make_gateway: MakeGateway) -> None:

@@ -13,10 +13,12 @@ COMMANDS = {
     "serve": "run the gateway",
     "check": "check a configuration, or print its JSON Schema",
     "init": "write a commented fastgate.toml",
-    "keys": "make and verify virtual keys",
+    "keys": "make and verify virtual keys and admin tokens",
     "spool": "read and check the records of exchanges",
     "doctor": "look for what would keep a gateway from doing well here",
     "mock": "run a scriptable mock provider",
+    "routes": "explain where a request would go, and why",
+    "drill": "play the failure of a provider for some traffic, and report what happened",
     "prices": "show what a model costs",
 }
 

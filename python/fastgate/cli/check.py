@@ -1,4 +1,7 @@
-"""`fastgate check`: every error of a configuration with its line, or its JSON Schema."""
+"""`fastgate check`: every error of a configuration with its line, or its JSON Schema.
+
+What can be used but will be regretted is told as a warning.
+"""
 
 import argparse
 import os
@@ -12,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the file; 1 with all errors on stderr if it can't be used."""
+    """Check the file; 1 with all errors on stderr if it can't be used. Warnings are told there as well."""
     if arguments.schema:
         import json
 
@@ -22,11 +25,14 @@ def run(arguments: argparse.Namespace) -> int:
         print()
         return 0
     from fastgate import _core
-    from fastgate.config import compile_tables, load, locate
+    from fastgate.config import compile_tables, load, locate, route_warnings
 
     file = locate(arguments.config, os.environ)
     config = load(file, os.environ)
-    _core.check_tables(compile_tables(config))
+    tables = compile_tables(config)
+    _core.check_tables(tables)
+    for warning in route_warnings(config, tables):
+        print(f"warning: {warning}", file=sys.stderr)
     settings = config.settings
     print(f"{file or 'no file: providers from the environment'}: ok")
     providers = "the built-in mock" if config.mock else ", ".join(settings.providers)

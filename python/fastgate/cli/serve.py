@@ -13,6 +13,7 @@ import threading
 from types import FrameType
 from typing import Self
 
+from fastgate.admin.thread import AdminThread
 from fastgate.config import locate
 from fastgate.control import POLL_S, ControlPlane
 
@@ -44,9 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
 def serve(control: ControlPlane) -> int:
     """The native door, from the main thread: signals, the file's changes, the end."""
     signals = Signals()
+    answering: AdminThread | None = None
     try:
         with signals:
             address, admin = control.serve()
+            if admin is not None:
+                answering = AdminThread(control)
             from fastgate.cli.banner import banner
 
             print(banner(control.config, address, admin), flush=True)
@@ -59,6 +63,8 @@ def serve(control: ControlPlane) -> int:
             finished = _close(control)
     finally:
         control.close(0)
+        if answering is not None:
+            answering.close()
     if not finished:
         logger.warning("stopped with requests still in flight")
     return 0 if finished else 1
