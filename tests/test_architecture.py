@@ -49,11 +49,11 @@ FORBIDDEN_CRATES = {
     "engine": {"fastgate-py", "pyo3"},
     "py": set[str](),
 }
-# Stages of an exchange: modules of the engine that only `exchange` and `flight` bring together.
+# Stages of an exchange: modules of the engine that only `exchange`, `attempt` and `flight` bring together.
 STAGES = {"guard", "relay", "upstream", "limits", "cache", "privacy", "resilience", "billing"}
 # What formats of one vendor have in common, and tools of all: the only modules there that others may import.
 SHARED_BY_DIALECTS = {"openai", "openai_usage", "openai_token_usage", "splice"}
-ORDER_KNOWN_BY = {"exchange", "flight"}
+ORDER_KNOWN_BY = {"exchange", "attempt", "flight"}
 
 # Python's layers, lowest first. A module imports its own layer or a lower one; the rest are concerns.
 LAYERS = [

@@ -20,6 +20,31 @@ def read_toml(text: str) -> tuple[dict[str, Any], dict[tuple[str | int, ...], in
 def check_tables(document: bytes) -> None:
     """Raise ValueError if the engine would refuse this compiled configuration."""
 
+def check_routes(tables: bytes) -> list[tuple[str, str]]:
+    """What will be regretted in a compiled configuration: rows that can never match, chains that leave a
+    tenant without a route. Places as `models.chat.rows[2]`, and what is wrong there.
+
+    Raises:
+        ValueError: The engine would refuse it.
+    """
+
+def explain_route(tables: bytes, asking: bytes) -> bytes:
+    """Where a request would go under a compiled configuration of which nothing has failed yet, as JSON;
+    `Engine.explain` with the same question.
+
+    Raises:
+        ValueError: What is wrong with the tables or the question.
+    """
+
+def simulate_resilience(scenario_json: bytes) -> bytes:
+    """An outage in virtual time, served by the engine's own attempts, breakers and retry budgets.
+
+    Scenario and report are JSON; `bench.simulate_resilience` has the fields.
+
+    Raises:
+        ValueError: what is wrong with the scenario.
+    """
+
 @final
 class Price:
     """What an exchange costs, in picodollars (10⁻¹² USD)."""
@@ -309,6 +334,23 @@ class Engine:
     def stop(self, grace_s: float) -> bool:
         """Finish what is in flight within `grace_s` seconds; True if everything did. Releases the GIL."""
 
+    def health(self) -> bytes:
+        """How every provider, credential and deployment does, as JSON; never a secret."""
+
+    def explain(self, asking: bytes) -> bytes:
+        """Where a request would go, and why not elsewhere: JSON to JSON.
+
+        Raises:
+            ValueError: What is wrong with the question.
+        """
+
+    def set_drills(self, drills: bytes) -> None:
+        """Replace the failover drills under way: a JSON list of `{id, provider, permille, tenants, features,
+        ends_unix_ms}`. ValueError leaves the old ones."""
+
+    def drill_counts(self) -> bytes:
+        """What each drill has done so far, as JSON: `{id: {exchanges, failed, forced}}`."""
+
     def set_jwks(self, issuer: str, document: bytes) -> int:
         """Replace the keys that an issuer's tokens are checked with; how many of the document can be used.
 
@@ -318,6 +360,15 @@ class Engine:
     def unknown_token_keys(self) -> int:
         """Tokens refused since the start because their issuer's key is not known: look for new keys."""
 
+    def take_admin_request(self, timeout_s: float) -> AdminRequest | None:
+        """The next request of the admin listener beyond health and metrics; waits without the GIL.
+
+        None when none comes in time, and at once when the engine has stopped.
+        """
+
+    def metrics(self, accept: bytes | None = None) -> tuple[str, str]:
+        """Type and text of the metrics page, in the format that a scraper's `Accept` asks for."""
+
     def statistics(self) -> dict[str, int]:
         """Counters since the start."""
 
@@ -326,6 +377,38 @@ class Engine:
 
     def take_notices(self) -> list[tuple[bool, str]]:
         """What there is to log since the last call: whether it is a warning, and the text."""
+
+@final
+class AdminRequest:
+    """A request of the admin listener. Let go unanswered, it is answered with 500."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> bytes:
+        """As it came, percent-encoded."""
+
+    @property
+    def query(self) -> bytes: ...
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names in lower case."""
+
+    @property
+    def body(self) -> bytes:
+        """The whole body, at most 1 MB."""
+
+    @property
+    def client(self) -> tuple[str, int]:
+        """Address and port; an IPv4 address is never written as IPv6."""
+
+    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Answer. A client that has left misses it.
+
+        Raises:
+            ValueError: Status or headers can't be sent.
+            RuntimeError: It has been answered.
+        """
 
 @type_check_only
 class SpoolStatus(TypedDict):

@@ -15,6 +15,15 @@ UNKNOWN_KEY = "fg_test_unknown_0123456789abcdefghijklmno"
 SECRETS = (PROVIDER_KEY, KEY, CHAT_ONLY_KEY, EXPIRED_KEY, EUROPE_KEY, OTHER_KEY, UNKNOWN_KEY)
 
 
+# Tests of one answer want one attempt, and health that earlier tests do not touch.
+ONE_ATTEMPT = """
+[resilience]
+retries = 0
+adaptive_concurrency = false
+breaker = { failures = 1000, success_share = 0 }
+"""
+
+
 def key_table(key: str, tenant: str = "acme", more: str = "") -> str:
     digest = hashlib.sha256(key.encode()).hexdigest()
     return f'\n[[keys]]\ndigest = "sha256:{digest}"\ntenant = "{tenant}"\n{more}'

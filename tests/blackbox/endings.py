@@ -190,7 +190,9 @@ def check(record: dict[str, Any], told: Told) -> None:
         assert set(whose.values()) == {None}, told
     assert record["model"] == (told.name if is_known and not ending.broken else None), told
     assert record["deployment"] == (told.name if ending.deployed else None), told
-    assert record["attempts"] == ending.deployed, told
+    # A kept connection that is reset under a request is replaced once, and that is a call too.
+    calls = (1, 2) if ending.provider == "reset=before_headers" else (int(ending.deployed),)
+    assert record["attempts"] in calls, told
     check_usage(record, told)
     assert told.cost_usd in (None, usd(record["cost_pusd"])), told
     assert (told.cost_usd is not None) == (

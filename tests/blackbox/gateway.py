@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
-from tests.blackbox.configuration import KEY, SECRETS, server
+from tests.blackbox.configuration import KEY, ONE_ATTEMPT, SECRETS, server
 from tests.blackbox.waiting import until
 
 BIN = Path(sys.executable).parent
@@ -106,7 +106,14 @@ class Gateway:
     """A gateway that is being run."""
 
     def __init__(
-        self, door: str, folder: Path, config: str, *, settings: str = "", key: str | None = KEY
+        self,
+        door: str,
+        folder: Path,
+        config: str,
+        *,
+        settings: str = "",
+        key: str | None = KEY,
+        resilience: str = ONE_ATTEMPT,
     ) -> None:
         """Write the configuration and start the process; `settings` are further lines of `[server]`."""
         self.door = door
@@ -120,6 +127,7 @@ class Gateway:
         self._server = server(
             f"127.0.0.1:{self.port}", f"127.0.0.1:{self.admin_port}", str(self.state_dir), settings
         )
+        self._server += resilience
         self.configure(config)
         self.process = self.start_process()
 
@@ -191,12 +199,13 @@ class Gateway:
             "POST", CHAT, body, {"content-type": "application/json", **(own if headers is None else headers)}
         )
 
-    def send_chat(self, body: bytes) -> socket.socket:
-        """A connection on which a chat was asked for and nothing read yet."""
+    def send_chat(self, body: bytes, more_head: str = "") -> socket.socket:
+        """A connection on which a chat was asked for and nothing read yet; `more_head` are further lines of
+        its head."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=CLIENT_TIMEOUT_S)
         head = f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(body)}\r\n"
         key = f"authorization: Bearer {self.key}\r\n" if self.key else ""
-        connection.sendall(f"{head}{key}content-type: application/json\r\n\r\n".encode() + body)
+        connection.sendall(f"{head}{key}{more_head}content-type: application/json\r\n\r\n".encode() + body)
         return connection
 
     def send_chunked(
@@ -216,13 +225,8 @@ class Gateway:
 
     @contextmanager
     def client(self, key: str = KEY, **more: Any) -> Iterator[openai.OpenAI]:
-        with openai.OpenAI(
-            base_url=f"http://127.0.0.1:{self.port}/v1",
-            api_key=key,
-            max_retries=0,
-            timeout=CLIENT_TIMEOUT_S,
-            **more,
-        ) as client:
+        options = {"max_retries": 0, "timeout": CLIENT_TIMEOUT_S, **more}
+        with openai.OpenAI(base_url=f"http://127.0.0.1:{self.port}/v1", api_key=key, **options) as client:
             yield client
 
     def async_client(self, key: str = KEY) -> openai.AsyncOpenAI:
@@ -233,11 +237,17 @@ class Gateway:
 
 @contextmanager
 def running(
-    door: str, folder: Path, config: str, *, settings: str = "", key: str | None = KEY
+    door: str,
+    folder: Path,
+    config: str,
+    *,
+    settings: str = "",
+    key: str | None = KEY,
+    resilience: str = ONE_ATTEMPT,
 ) -> Iterator[Gateway]:
     """A gateway that is ready; ended, and its log looked through, at the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    gateway = Gateway(door, folder, config, settings=settings, key=key)
+    gateway = Gateway(door, folder, config, settings=settings, key=key, resilience=resilience)
     try:
         gateway.wait_until_ready()
     except BaseException:

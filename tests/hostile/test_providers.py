@@ -117,7 +117,7 @@ def test_what_goes_up(gateway: Gateway, upstream: Upstream) -> None:
 
 def test_what_comes_down(gateway: Gateway, upstream: Upstream) -> None:
     upstream.answer_bytes(
-        b'{"choices":[]}',
+        b'{"choices":[{}]}',
         headers={
             "set-cookie": "a=1",
             "server": "vendor",

@@ -126,6 +126,8 @@ def test_waits_take_the_time_they_name_and_seeds_repeat_them() -> None:
     def durations(seed: int) -> list[float | None]:
         provider = MockProvider(seed=seed, latency_ms="uniform(1,40)")
         statuses(provider, 4)
+        # An answer has reached its client a moment before the provider writes its end down.
+        assert provider.wait(in_flight=0)
         records = provider.requests()
         provider.stop()
         return [record["ended_after_ms"] for record in records]
@@ -141,6 +143,7 @@ def test_waits_take_the_time_they_name_and_seeds_repeat_them() -> None:
 def test_a_paced_stream_takes_first_token_and_gaps() -> None:
     provider = MockProvider(first_token_ms=20, gap_ms=5, chunks=5)
     statuses(provider, 1, stream=True)
+    assert provider.wait(in_flight=0)
     (record,) = provider.requests()
     provider.stop()
     assert record["ended_after_ms"] is not None

@@ -34,7 +34,7 @@ def provider(base_url: str, *more: str, timeout: str = "{}", bounds: str = "{}")
             f"[server]\nbounds = {bounds}",
             f'[providers.upstream]\nbase_url = "{base_url}"\napi_key = "sk-upstream"',
             *more,
-            f'[deployments.m]\nprovider = "upstream"\nmodel = "m"\ntimeout = {timeout}',
+            f'[deployments.m]\nprovider = "upstream"\nmodel = "m"\ntimeout = {timeout}\nretries = 0',
         ]
     )
 

@@ -1,19 +1,22 @@
 //! What goes back to the client: which answers of a provider are passed on, with which headers, and refusals.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use fastgate_core::dialects::{Answer, openai};
+use fastgate_core::dialects::{Answer, Flaw, openai};
 use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::resilience::{Action, Reason, Verdict};
 use fastgate_core::telemetry::access_line::write_usd;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
-use serde::Deserialize;
 
 use crate::body::ResponseBody;
 use crate::flight::Flight;
-use crate::operation::{Gives, Operation};
+use crate::idempotency::Subscription;
+use crate::operation::{Gives, Goes, Operation};
 use crate::record::Record;
 use crate::relay::{Events, Relay};
 use crate::settlement::{Outcome, Settlement};
-use crate::worker::RequestId;
+use crate::worker::{RequestId, Worker};
 
 /// How an exchange is answered.
 pub(crate) enum Reply {
@@ -21,6 +24,8 @@ pub(crate) enum Reply {
     Refused(Failure),
     /// The provider's answer, at hand.
     Whole { head: response::Parts, body: Bytes },
+    /// The provider's error, when nothing else is tried.
+    Error { head: response::Parts, body: Bytes },
     /// A stream of events.
     Events { flight: Flight, events: Box<Events> },
     /// A large body of which `head` was read.
@@ -45,44 +50,63 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-fastgate-request-id");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-fastgate-deployment");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-fastgate-attempts");
 const COST: HeaderName = HeaderName::from_static("x-fastgate-cost-usd");
+const IDEMPOTENT: HeaderName = HeaderName::from_static("x-fastgate-idempotent");
+const TRAIL: HeaderName = HeaderName::from_static("x-fastgate-trail");
+const BUDGET: HeaderName = HeaderName::from_static("x-fastgate-budget-ms");
+const BUDGET_LEFT: HeaderName = HeaderName::from_static("x-fastgate-budget-left-ms");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-fastgate-overhead-us");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// Decides whether a provider's answer may be passed on, and reads what it says of itself.
-///
-/// # Errors
-/// [`Cause::ProviderRefusedCredentials`] for 401 and 407, which would tell the client that *its* key is wrong, and
-/// often quote the gateway's. [`Cause::ProviderFailed`] for redirects, which are never followed, for a success that
-/// is no whole JSON object, and for an error too large to be read through (`is_whole` is false).
-pub(crate) fn judge(
-    head: &response::Parts,
-    body: &Bytes,
-    is_whole: bool,
-    deployment: &str,
-    operation: &Operation,
-) -> Result<Answer, Failure> {
-    let status = head.status.as_u16();
-    let failure = |cause, message| Err(Failure { provider_code: error_code(body), ..Failure::new(cause, message) });
-    match status {
-        200..=299 => read_success(body, is_whole, operation).ok_or_else(|| {
-            let message = format!("{deployment}: the provider answered {status} without a whole JSON object");
-            Failure::new(Cause::ProviderFailed, message)
-        }),
-        300..=399 => {
-            let message =
-                format!("{deployment}: the provider answered with a redirect ({status}), which is not followed");
-            failure(Cause::ProviderFailed, message)
-        }
-        401 | 407 => {
-            let message = format!("{deployment}: the provider refused the gateway's credentials ({status})");
-            failure(Cause::ProviderRefusedCredentials, message)
-        }
-        _ if !is_whole => {
-            let message = format!("{deployment}: the provider's error ({status}) is larger than what is passed on");
-            Err(Failure::new(Cause::ProviderFailed, message))
-        }
-        _ => Ok(Answer::default()),
+/// What a provider's answer is.
+pub(crate) enum Judged {
+    /// A success that may be passed on, and what it says of itself.
+    Answer(Answer),
+    /// Nothing that a client could use; what the provider did, for people.
+    Unusable(String),
+    /// An error.
+    Error,
+}
+
+/// Decides whether an answer may be passed on, and reads what it says of itself. A success has to be a whole JSON object
+/// (or begin as one where it is too large to be read through: `is_whole` is false) with an answer in it.
+pub(crate) fn judge(head: &response::Parts, body: &Bytes, is_whole: bool, operation: &Operation) -> Judged {
+    if !head.status.is_success() {
+        return Judged::Error;
     }
+    let status = head.status.as_u16();
+    let Some(answer) = read_success(body, is_whole, operation) else {
+        return Judged::Unusable(format!("answered {status} without a whole JSON object"));
+    };
+    // What is asked for again by its id may tell of an error that is long past.
+    match answer.flaw.filter(|_| operation.goes == Goes::ByModel) {
+        None => Judged::Answer(answer),
+        Some(Flaw::Error) => Judged::Error,
+        Some(Flaw::NoChoices) => Judged::Unusable(format!("answered {status} without any choice")),
+    }
+}
+
+/// What the gateway says of a provider's error, and whether the provider's own words are fit for the client.
+///
+/// Not fit are 401 and 407, which would tell the client that *its* key is wrong, and often quote the gateway's; redirects,
+/// which are never followed; an error with a status of success that others may not have; and what is too large to be read
+/// through.
+pub(crate) fn describe_error(deployment: &str, status: u16, is_whole: bool, verdict: &Verdict) -> (Failure, bool) {
+    let Verdict { action, reason, .. } = *verdict;
+    let cause = match reason {
+        Reason::CredentialsRefused => Cause::ProviderRefusedCredentials,
+        Reason::RateLimited | Reason::Overloaded | Reason::QuotaSpent => Cause::ProviderOverloaded,
+        _ => Cause::ProviderFailed,
+    };
+    let what = match status {
+        300..=399 => format!("answered with a redirect ({status}), which is not followed"),
+        _ if reason == Reason::CredentialsRefused => format!("refused the gateway's credentials ({status})"),
+        _ => format!("answered {status} ({})", reason.name()),
+    };
+    let is_about_credentials = matches!(status, 401 | 407) || (reason == Reason::CredentialsRefused && status != 403);
+    // What no attempt elsewhere could cure is the client's to see, whatever its status.
+    let is_error = status >= 400 || (action == Action::Stop && (200..300).contains(&status));
+    let is_fit = is_error && is_whole && !is_about_credentials;
+    (Failure::new(cause, format!("{deployment}: the provider {what}")), is_fit)
 }
 
 /// What a successful answer says of itself, as far as it is at hand; `None` if it is no JSON object and has to be one.
@@ -113,30 +137,12 @@ const CONTENT_TYPES: [&str; 10] = [
 /// Decides whether content that is no JSON may be passed on.
 ///
 /// # Errors
-/// [`Cause::ProviderFailed`] for a type that no operation answers with.
-pub(crate) fn judge_content(head: &response::Parts, deployment: &str) -> Result<(), Failure> {
+/// What the provider did, for people: a type that no operation answers with.
+pub(crate) fn judge_content(head: &response::Parts) -> Result<(), &'static str> {
     let content_type = head.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
     let content_type = content_type.unwrap_or_default();
-    if CONTENT_TYPES.iter().any(|known| content_type.starts_with(known.as_bytes())) {
-        return Ok(());
-    }
-    let message = format!("{deployment}: the provider answered with a type of content that is not passed on");
-    Err(Failure::new(Cause::ProviderFailed, message))
-}
-
-/// The provider's own `error.code`, if it is a plain word.
-fn error_code(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Body {
-        error: Detail,
-    }
-    #[derive(Deserialize)]
-    struct Detail {
-        code: String,
-    }
-    let code = serde_json::from_slice::<Body>(body).ok()?.error.code;
-    let is_word = (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    is_word.then_some(code)
+    let is_known = CONTENT_TYPES.iter().any(|known| content_type.starts_with(known.as_bytes()));
+    if is_known { Ok(()) } else { Err("answered with a type of content that is not passed on") }
 }
 
 /// Turns a reply into a response; whoever holds the rest of the answer holds the settlement.
@@ -150,21 +156,19 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement) -> Response<Respon
             describe(response.headers_mut(), &settlement.record);
             response
         }
-        Reply::Whole { head, body } => {
-            let mut response = passed_on(&head, ResponseBody::Whole(body));
-            settlement.record.respond(head.status);
-            settlement.settle(if head.status.is_success() { Outcome::Answered } else { Outcome::ProviderError });
-            describe(response.headers_mut(), &settlement.record);
-            if let Some(cost_usd) = settlement.record.cost.known().and_then(usd) {
-                response.headers_mut().insert(COST, cost_usd);
-            }
+        Reply::Error { head, body } => {
+            let mut response = at_hand(&head, body, Outcome::ProviderError, settlement);
+            // The gateway has made all the attempts that are worth making; an SDK's would multiply them.
+            response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+            bound_retry_hints(response.headers_mut());
             response
         }
+        Reply::Whole { head, body } => at_hand(&head, body, Outcome::Answered, settlement),
         Reply::Events { flight, events } => {
             let mut head = passed_on(&flight.head, ());
             settlement.record.respond(flight.head.status);
             describe(head.headers_mut(), &settlement.record);
-            let relay = Relay::events(flight, settlement, *events);
+            let relay = Relay::events(flight, settlement, events);
             head.map(|()| ResponseBody::Relay(Box::new(relay)))
         }
         Reply::Rest { flight, head: first } => {
@@ -178,6 +182,50 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement) -> Response<Respon
             head.map(|()| ResponseBody::Relay(Box::new(relay)))
         }
     }
+}
+
+/// What a provider sent that is at hand as a whole.
+fn at_hand(
+    head: &response::Parts,
+    body: Bytes,
+    outcome: Outcome,
+    mut settlement: Settlement,
+) -> Response<ResponseBody> {
+    let mut response = passed_on(head, ResponseBody::Whole(body));
+    settlement.record.respond(head.status);
+    settlement.settle(outcome);
+    describe(response.headers_mut(), &settlement.record);
+    if let Some(cost_usd) = settlement.record.cost.known().and_then(usd) {
+        response.headers_mut().insert(COST, cost_usd);
+    }
+    response
+}
+
+/// What several clients read; `settlement` is that of one who came later and is not to be billed.
+pub(crate) async fn shared(
+    worker: &Worker,
+    subscription: Subscription,
+    settlement: Option<Settlement>,
+) -> Response<ResponseBody> {
+    let how = HeaderValue::from_static(if subscription.was_whole { "replayed" } else { "joined" });
+    let head = std::future::poll_fn(|context| subscription.poll_head(context)).await;
+    let Ok(head) = head else {
+        let failure = Failure::new(Cause::ProviderFailed, "the first request with this Idempotency-Key ended early");
+        return match settlement {
+            Some(settlement) => write(Reply::Refused(failure), settlement),
+            None => refusal(&failure, worker.request_id()),
+        };
+    };
+    let mut response = Response::from_parts(head, ResponseBody::Shared(Box::new(subscription)));
+    if let Some(mut settlement) = settlement {
+        response.headers_mut().insert(IDEMPOTENT, how);
+        if let Ok(request_id) = HeaderValue::from_str(settlement.record.id.as_str()) {
+            response.headers_mut().insert(REQUEST_ID, request_id);
+        }
+        settlement.record.respond(response.status());
+        settlement.settle(if response.status().is_success() { Outcome::Answered } else { Outcome::ProviderError });
+    }
+    response
 }
 
 /// The gateway's own error, as the client's SDK expects it.
@@ -216,10 +264,38 @@ fn describe(headers: &mut HeaderMap, record: &Record) {
             attempts => HeaderValue::from(attempts),
         },
     );
+    if !record.trail.is_empty()
+        && let Ok(trail) = HeaderValue::from_bytes(&record.trail.header(&record.snapshot.tables))
+    {
+        headers.insert(TRAIL, trail);
+    }
+    if let Some(budget) = record.budget {
+        headers.insert(BUDGET, milliseconds(budget));
+        headers.insert(BUDGET_LEFT, milliseconds(budget.saturating_sub(record.elapsed())));
+    }
     if let Some(deployment) = record.deployment {
         headers.insert(DEPLOYMENT, record.snapshot.deployment_names[deployment].clone());
     }
     headers.insert(OVERHEAD, HeaderValue::from(u64::try_from(record.overhead().as_micros()).unwrap_or(u64::MAX)));
+}
+
+/// No client is told to wait for longer than this.
+const RETRY_AFTER_LIMIT_S: u64 = 120;
+
+/// Leaves hints out that would make a client wait for too long, or that nobody can read.
+fn bound_retry_hints(headers: &mut HeaderMap) {
+    for (name, per_second) in [(header::RETRY_AFTER, 1), (HeaderName::from_static("retry-after-ms"), 1000)] {
+        let number = |value: &HeaderValue| value.to_str().ok()?.trim().parse::<f64>().ok();
+        #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+        let limit = (RETRY_AFTER_LIMIT_S * per_second) as f64;
+        if headers.get(&name).is_some_and(|value| number(value).is_none_or(|wait| !(0.0..=limit).contains(&wait))) {
+            headers.remove(name);
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> HeaderValue {
+    HeaderValue::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn usd(pusd: i64) -> Option<HeaderValue> {
@@ -255,19 +331,44 @@ mod tests {
     #[test]
     fn only_passes_on_what_a_client_can_use() {
         let judge = |status, body: &'static str| {
-            judge(&head(status), &Bytes::from_static(body.as_bytes()), true, "d", &OPERATIONS[0])
+            judge(&head(status), &Bytes::from_static(body.as_bytes()), true, &OPERATIONS[0])
         };
-        assert!(judge(200, " {\"choices\":[]}").is_ok());
-        assert!(judge(429, "slow down").is_ok());
-        assert_eq!(judge(200, "<html>").expect_err("html").cause, Cause::ProviderFailed);
-        assert_eq!(judge(200, "{\"choices\":").expect_err("cut").cause, Cause::ProviderFailed);
-        assert_eq!(judge(200, "").expect_err("empty").cause, Cause::ProviderFailed);
-        assert_eq!(judge(302, "").expect_err("redirect").cause, Cause::ProviderFailed);
-        let refused =
-            judge(401, r#"{"error":{"message":"Incorrect API key provided: sk-a***z","code":"invalid_api_key"}}"#)
-                .expect_err("credentials");
-        assert_eq!((refused.cause, refused.code()), (Cause::ProviderRefusedCredentials, "invalid_api_key"));
-        assert!(!refused.message.contains("sk-a"));
+        assert!(matches!(judge(200, " {\"choices\":[{}]}"), Judged::Answer(_)));
+        for unusable in ["<html>", "{\"choices\":", "", "[]", "{\"choices\": [ ]}"] {
+            assert!(matches!(judge(200, unusable), Judged::Unusable(_)), "{unusable}");
+        }
+        assert!(matches!(judge(200, r#"{"error":{"code":429}}"#), Judged::Error));
+        assert!(matches!(judge(200, r#"{"error":null,"choices":[{}]}"#), Judged::Answer(_)));
+        assert!(matches!(judge(429, "slow down"), Judged::Error));
+    }
+
+    #[test]
+    fn some_errors_are_not_the_clients_to_see() {
+        let verdict = |action, reason| Verdict { action, reason, pause_ns: None };
+        let describe = |status, reason| {
+            let (failure, is_fit) = describe_error("d", status, true, &verdict(Action::Wait, reason));
+            (failure.cause, is_fit)
+        };
+        assert_eq!(describe(429, Reason::RateLimited), (Cause::ProviderOverloaded, true));
+        assert_eq!(describe(500, Reason::ServerError), (Cause::ProviderFailed, true));
+        assert_eq!(describe(401, Reason::CredentialsRefused), (Cause::ProviderRefusedCredentials, false));
+        assert_eq!(describe(400, Reason::CredentialsRefused), (Cause::ProviderRefusedCredentials, false));
+        assert_eq!(describe(302, Reason::Garbage), (Cause::ProviderFailed, false));
+        assert_eq!(describe(200, Reason::RateLimited), (Cause::ProviderOverloaded, false));
+        assert_eq!(describe(403, Reason::CredentialsRefused), (Cause::ProviderRefusedCredentials, true));
+        assert!(!describe_error("d", 500, false, &verdict(Action::Wait, Reason::ServerError)).1);
+        assert!(describe_error("d", 200, true, &verdict(Action::Stop, Reason::ContentFiltered)).1);
+    }
+
+    #[test]
+    fn clients_are_never_told_to_wait_for_long() {
+        for (hint, is_kept) in
+            [("2", true), ("120", true), ("0.5", true), ("121", false), ("-1", false), ("soon", false)]
+        {
+            let mut headers = HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(hint))]);
+            bound_retry_hints(&mut headers);
+            assert_eq!(headers.contains_key(header::RETRY_AFTER), is_kept, "{hint}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use fastgate_core::failure::{Cause, Failure};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::arriving::Arriving;
+use crate::idempotency::Subscription;
 use crate::joined::Joined;
 use crate::relay::Relay;
 
@@ -61,6 +62,29 @@ pub enum ResponseBody {
     Whole(Bytes),
     /// Comes from the provider while it is sent.
     Relay(Box<Relay>),
+    /// Is made once for several clients.
+    Shared(Box<Subscription>),
+}
+
+impl ResponseBody {
+    /// The next piece.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        match self {
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+            Self::Relay(relay) => relay.poll_next(context),
+            Self::Shared(subscription) => subscription.poll_next(context),
+        }
+    }
+
+    /// Whether the answer was a success to its end, as far as it is known.
+    pub(crate) fn is_success(&self) -> bool {
+        match self {
+            Self::Whole(_) => true,
+            Self::Relay(relay) => relay.is_success(),
+            Self::Shared(_) => false,
+        }
+    }
 }
 
 impl Body for ResponseBody {
@@ -71,11 +95,7 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        match &mut *self {
-            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Relay(relay) => relay.poll_next(context).map(|next| next.map(|chunk| chunk.map(Frame::data))),
-        }
+        self.poll_next(context).map(|next| next.map(|chunk| chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -85,7 +105,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Relay(_) => SizeHint::default(),
+            Self::Relay(_) | Self::Shared(_) => SizeHint::default(),
         }
     }
 }

@@ -1,32 +1,37 @@
 //! One exchange, top to bottom. The only place that knows the order of the stages:
 //!
-//! admit → read the request once → choose route → attempt → read or relay the answer → settle.
+//! admit → read the request once → choose route → attempts, each judged before anything goes out → commit → settle.
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use fastgate_core::dialects::openai::Kept;
-use fastgate_core::failure::Failure;
+use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::resilience::attempts::{Attempts, Over, Step};
 use fastgate_core::telemetry::trace_context::{TraceContext, tracestate};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, request};
 
 use crate::answer::{self, Reply};
+use crate::attempt::{Asked, Failed, Leg};
 use crate::body::{RequestBody, ResponseBody};
+use crate::candidates::Candidates;
 use crate::choice::{Choice, Chooser};
-use crate::flight::{Flight, Plan};
+use crate::exhausted::Failures;
 use crate::guard::{self, Caller, Peer};
+use crate::idempotency::Claim;
 use crate::identity::Identity;
-use crate::operation::{Call, Gives, Goes};
-use crate::payload::{Payload, Upstream};
+use crate::operation::{Call, Goes, Takes};
+use crate::payload::Payload;
 use crate::record::{Books, Record, Stage};
-use crate::relay::Events;
 use crate::settlement::Settlement;
 use crate::snapshot::Snapshot;
+use crate::trail::Tried;
+use crate::wishes::Wishes;
 use crate::worker::Worker;
 
-/// JSON answers are read whole up to here before the first byte goes out; larger ones are relayed.
-const WHOLE_ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
-
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_KEY_LIMIT_BYTES: usize = 256;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
@@ -37,32 +42,98 @@ pub(crate) async fn exchange(
     request: Request<RequestBody>,
     peer: Peer,
 ) -> http::Response<ResponseBody> {
+    let operation = call.operation();
+    let may_share = operation.goes == Goes::ByModel && operation.takes == Takes::Json;
+    if may_share && request.headers().contains_key(IDEMPOTENCY_KEY) {
+        return Box::pin(share(worker, Call { index: call.index, id: None }, request, peer)).await;
+    }
+    carry(worker, call, request, peer).await
+}
+
+async fn carry(
+    worker: &Rc<Worker>,
+    call: Call<'_>,
+    request: Request<RequestBody>,
+    peer: Peer,
+) -> http::Response<ResponseBody> {
     let snapshot = worker.snapshot();
     let (parts, body) = request.into_parts();
-    let traceparent = parts.headers.get(TRACEPARENT).map(HeaderValue::as_bytes);
-    let trace = TraceContext::from_headers(traceparent, (worker.random(), worker.random()));
-    let record = Record::begin(worker.request_id(), trace, call.operation().name, Arc::clone(&snapshot));
-    let settlement = Settlement::begin(Rc::clone(worker), record);
+    let settlement = begin(worker, call, &parts.headers, &snapshot);
     let mut exchange = Exchange { worker, snapshot: &snapshot, call, settlement };
     let reply = exchange.run(&parts, body, peer).await.unwrap_or_else(Reply::Refused);
     answer::write(reply, exchange.settlement)
 }
 
+fn begin(worker: &Rc<Worker>, call: Call<'_>, headers: &HeaderMap, snapshot: &Arc<Snapshot>) -> Settlement {
+    let traceparent = headers.get(TRACEPARENT).map(HeaderValue::as_bytes);
+    let trace = TraceContext::from_headers(traceparent, (worker.random(), worker.random()));
+    let record = Record::begin(worker.request_id(), trace, call.operation().name, Arc::clone(snapshot));
+    Settlement::begin(Rc::clone(worker), record)
+}
+
+/// The same for a request with an `Idempotency-Key`: its answer is made once, in a task that no client's leaving ends.
+async fn share(
+    worker: &Rc<Worker>,
+    call: Call<'static>,
+    request: Request<RequestBody>,
+    peer: Peer,
+) -> http::Response<ResponseBody> {
+    let snapshot = worker.snapshot();
+    let (parts, body) = request.into_parts();
+    let tables = &snapshot.tables;
+    // Who may not ask is refused, and recorded, as ever.
+    let admitted = guard::admit(worker, &snapshot, &parts.headers, &parts.uri, peer, SystemTime::now());
+    let Ok(tenant) = admitted.map(|caller| tables.tenants[caller.tenant].id.as_str()) else {
+        return carry(worker, call, Request::from_parts(parts, body), peer).await;
+    };
+    let refuse = |failure| {
+        let settlement = begin(worker, call, &parts.headers, &snapshot);
+        answer::write(Reply::Refused(failure), settlement)
+    };
+    let body = match body.read(tables.bounds.request_body_bytes).await {
+        Ok(body) => body,
+        Err(failure) => return refuse(failure),
+    };
+    let key = parts.headers.get(IDEMPOTENCY_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
+    if key.is_empty() || key.len() > IDEMPOTENCY_KEY_LIMIT_BYTES {
+        let message = format!("the header Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_LIMIT_BYTES} characters");
+        return refuse(Failure::invalid_request(message, None));
+    }
+    let bounds = (Duration::from_millis(tables.resilience.idempotency_ms), tables.resilience.idempotency_bytes);
+    let store = &worker.shared.idempotency;
+    match store.claim((tenant, key), (call.index, &body), bounds, std::time::Instant::now()) {
+        Claim::Reused => refuse(Failure::new(
+            Cause::IdempotencyKeyReused,
+            "this Idempotency-Key was used for another request: take a new one, or send the same request",
+        )),
+        Claim::Unkept => carry(worker, call, Request::from_parts(parts, RequestBody::Whole(body)), peer).await,
+        Claim::Lead(lead, subscription) => {
+            let request = Request::from_parts(parts, RequestBody::Whole(body));
+            let task_worker = Rc::clone(worker);
+            tokio::task::spawn_local(async move {
+                let response = carry(&task_worker, call, request, peer).await;
+                lead.follow(response).await;
+            });
+            // The exchange in the task has the record; this client is one of those who read.
+            answer::shared(worker, subscription, None).await
+        }
+        Claim::Follow(subscription) => {
+            let mut settlement = begin(worker, call, &parts.headers, &snapshot);
+            settlement.record.tenant = tables.tenants.iter().position(|known| known.id == tenant);
+            settlement.record.request_bytes = body.len() as u64;
+            answer::shared(worker, subscription, Some(settlement)).await
+        }
+    }
+}
+
 struct Exchange<'a> {
     worker: &'a Rc<Worker>,
-    snapshot: &'a Snapshot,
+    snapshot: &'a Arc<Snapshot>,
     call: Call<'a>,
     settlement: Settlement,
 }
 
-/// What the answer is read with.
-struct Expected {
-    choices: u64,
-    /// The client did not ask for the token counts that the provider was asked for.
-    splices_usage: bool,
-}
-
-impl<'a> Exchange<'a> {
+impl Exchange<'_> {
     async fn run(&mut self, parts: &request::Parts, body: RequestBody, peer: Peer) -> Result<Reply, Failure> {
         let operation = self.call.operation();
         let now = self.settlement.record.started_at;
@@ -73,6 +144,7 @@ impl<'a> Exchange<'a> {
         record.identity = Identity::read(&caller, &parts.headers)?;
         record.books = operation.books;
         record.price_context = if operation.goes == Goes::ToFiles { &[("processing", "batch")] } else { &[] };
+        let wishes = Wishes::read(&parts.headers)?;
         record.lap(Stage::Admit);
         let payload = Payload::read(operation, &parts.headers, body, &self.snapshot.tables.bounds).await?;
         let request = payload.request();
@@ -82,37 +154,39 @@ impl<'a> Exchange<'a> {
         record.request_bytes = payload.length();
         record.identity.complete(record.key.as_deref(), request.and_then(|request| request.user.clone()));
         record.is_stream = request.is_some_and(|request| request.stream);
-        let choices = request.map_or(1, |request| request.choices);
         record.lap(Stage::Read);
-        let choice = self.choose(caller, &payload)?;
-        let stream_usage = self.snapshot.provider(choice.deployment).stream_usage;
-        let splices_usage = stream_usage && request.is_some_and(|request| request.usage_splice.is_some());
-        let (deployment, budget) = (choice.deployment, choice.budget);
-        let name = choice.model.map(str::to_owned);
-        let upstream = payload.into_upstream(name.as_deref(), stream_usage)?;
-        self.settlement.record.provider_model = name;
-        self.settlement.record.lap(Stage::Route);
-        let query = parts.uri.query().filter(|_| operation.goes != Goes::ByModel);
-        let trace = self.trace_headers(&parts.headers);
-        let flight = self.attempt(Choice { deployment, model: None, budget }, upstream, query, trace).await?;
-        self.receive(flight, Expected { choices, splices_usage }).await
+        let choice = self.choose(caller, &payload, &wishes)?;
+        let asked = Asked {
+            worker: self.worker,
+            snapshot: self.snapshot,
+            call: self.call,
+            query: parts.uri.query().filter(|_| operation.goes != Goes::ByModel),
+            trace: self.trace_headers(&parts.headers),
+            choices: request.map_or(1, |request| request.choices),
+            splices_usage: request.is_some_and(|request| request.usage_splice.is_some()),
+        };
+        let budget = [wishes.budget, choice.budget].into_iter().flatten().min();
+        let reply = self.pursue(&asked, choice, payload, budget).await?;
+        if let Reply::Whole { body, .. } = &reply
+            && operation.is_kept
+        {
+            self.note_kept(&Kept::read(body));
+        }
+        Ok(reply)
     }
 
-    fn choose<'b>(&mut self, caller: Caller<'b>, payload: &'b Payload) -> Result<Choice<'b>, Failure>
-    where
-        'a: 'b,
-    {
+    fn choose(&mut self, caller: Caller<'_>, payload: &Payload, wishes: &Wishes<'_>) -> Result<Choice, Failure> {
         let operation = self.call.operation();
-        let now_unix_s = self.settlement.record.started_unix_s();
-        let chooser = Chooser { worker: self.worker, snapshot: self.snapshot, caller, now_unix_s };
+        let record = &mut self.settlement.record;
+        let model = match operation.goes {
+            Goes::ByModel => Some(payload.model()?),
+            Goes::ToMaker | Goes::ToFiles => None,
+        };
+        record.model = model.map(str::to_owned);
+        let chooser = Chooser { worker: self.worker, snapshot: self.snapshot, caller, record };
         match operation.goes {
-            Goes::ByModel => {
-                let model = payload.model()?;
-                self.settlement.record.model = Some(model.to_owned());
-                let continues = payload.request().and_then(|request| request.continues.as_deref());
-                chooser.by_model(model, continues)
-            }
-            Goes::ToMaker => chooser.maker(self.call.id.unwrap_or_default()),
+            Goes::ByModel => chooser.by_model(model.unwrap_or_default(), payload, wishes),
+            Goes::ToMaker => chooser.maker(operation, self.call.id.unwrap_or_default()),
             Goes::ToFiles => chooser.files(operation, self.call.id.or_else(|| payload.file())),
         }
     }
@@ -127,94 +201,81 @@ impl<'a> Exchange<'a> {
         [(TRACEPARENT, HeaderValue::from_bytes(&trace.traceparent()).ok()), (TRACESTATE, state)]
     }
 
-    async fn attempt(
+    /// Tries the candidates until one answers, nothing is left to try, or the budget is spent.
+    async fn pursue(
         &mut self,
-        choice: Choice<'_>,
-        upstream: Upstream,
-        query: Option<&str>,
-        trace: [(HeaderName, Option<HeaderValue>); 2],
-    ) -> Result<Flight, Failure> {
-        let operation = self.call.operation();
-        let record = &mut self.settlement.record;
-        record.deployment = Some(choice.deployment);
-        record.attempts += 1;
-        let (started, now) = (record.started, record.last_lap());
-        let deployment = &self.snapshot.tables.deployments[choice.deployment];
-        let target = self.snapshot.target(deployment);
-        let address = target
-            .address(self.call, query)
-            .map_err(|_| Failure::invalid_request("the query can't be part of an address", None))?;
-        let plan = Plan {
-            deployment,
-            target,
-            head: target.head(self.worker.random()),
-            method: &operation.method,
-            address: &address,
-            content_type: upstream.content_type,
-            accept: HeaderValue::from_static(match operation.gives {
-                Gives::Object => "application/json, text/event-stream",
-                Gives::Content => "*/*",
-            }),
-            trace,
-            started: now,
-            budget_ends: choice.budget.map(|budget| started + budget),
-            idle_connections: self.snapshot.tables.bounds.idle_connections,
-            answer_limit_bytes: self.snapshot.tables.bounds.answer_body_bytes,
+        asked: &Asked<'_>,
+        choice: Choice,
+        mut payload: Payload,
+        budget: Option<Duration>,
+    ) -> Result<Reply, Failure> {
+        let registry = &self.worker.shared.registry;
+        let started = self.settlement.record.started;
+        let drill = registry.drills.draw(self.worker, &self.settlement.record);
+        self.settlement.record.budget = budget;
+        self.settlement.record.route = choice.route;
+        let mut candidates = Candidates::new(self.snapshot, &choice.deployments, choice.is_repeatable);
+        let deadline_ns = budget.map(|budget| registry.ns(started + budget));
+        let mut attempts = Attempts::new(candidates.len(), deadline_ns, self.snapshot.fleet.limits());
+        let mut failures = Failures::default();
+        let over = loop {
+            let now = self.settlement.record.last_lap();
+            candidates.now_ns = registry.ns(now);
+            let step = attempts.next(&candidates, candidates.now_ns, self.worker.random());
+            let (candidate, first_content_by_ns) = match step {
+                Step::Call { candidate, first_content_by_ns } => (candidate, first_content_by_ns),
+                Step::Wait { until_ns, .. } => {
+                    self.settlement.record.lap(Stage::Route);
+                    tokio::time::sleep_until(registry.at(until_ns)).await;
+                    self.settlement.record.lap(Stage::Backoff);
+                    continue;
+                }
+                Step::Over(over) => break over,
+            };
+            let deployment = candidates.deployment(candidate);
+            let asked_name = choice.asked_name.as_deref();
+            let model = asked_name.map(|asked_name| self.snapshot.model_name(deployment, asked_name));
+            let record = &mut self.settlement.record;
+            record.deployment = Some(deployment);
+            if record.provider_model.as_deref() != model {
+                record.provider_model = model.map(str::to_owned);
+            }
+            let leg = Leg {
+                deployment,
+                model,
+                first_content_by: registry.at(first_content_by_ns),
+                is_first_call: !record.trail.has(deployment),
+                is_last: payload.is_once() || attempts.is_last(&candidates, candidates.now_ns),
+            };
+            let forced = drill.as_ref().filter(|drill| drill.forces(self.snapshot, deployment));
+            let outcome = match forced {
+                Some(drill) => {
+                    record.drill = Some(Arc::clone(drill));
+                    Err(drill.force(&self.snapshot.tables.deployments[deployment].id))
+                }
+                None => asked.attempt(&mut self.settlement, &mut payload, leg).await,
+            };
+            let failed = match outcome {
+                Ok(reply) => return Ok(reply),
+                Err(Failed::Exchange(failure)) => return Err(failure),
+                Err(Failed::Attempt(failed)) => failed,
+            };
+            let record = &mut self.settlement.record;
+            let ended = record.last_lap();
+            let (reason, status) = (failed.verdict.reason, failed.status);
+            record.trail.push(Tried { deployment, reason, status, took: ended.saturating_duration_since(now) });
+            candidates.note(&failed);
+            if failed.is_replaced {
+                record.attempts += 1;
+                attempts.note_replacement();
+            }
+            attempts.note_failure(failed.verdict, registry.ns(ended));
+            failures.push(*failed);
+            if payload.is_gone() {
+                break Over::Exhausted;
+            }
         };
-        let launched = Flight::launch(self.worker, plan, upstream.body).await;
-        self.settlement.record.lap(Stage::Provider);
-        // An upload that the client or the gateway ended is no failure of the provider.
-        let refusal = upstream.refusal.and_then(|refusal| refusal.get().cloned());
-        launched.map_err(|failure| refusal.unwrap_or(failure))
-    }
-
-    /// Reads the answer if it is JSON, or leaves it to be relayed.
-    async fn receive(&mut self, mut flight: Flight, expected: Expected) -> Result<Reply, Failure> {
-        let operation = self.call.operation();
-        let index = self.settlement.record.deployment.unwrap_or_default();
-        let deployment = &self.snapshot.tables.deployments[index];
-        let is_success = flight.head.status.is_success();
-        if is_success && has_type(&flight.head, "text/event-stream") {
-            let reader = operation.dialect.stream_reader(expected.choices);
-            let event_limit_bytes = self.snapshot.tables.bounds.stream_event_bytes;
-            let secrets = Arc::clone(&self.snapshot.target(deployment).secrets);
-            let events = Box::new(Events::new(reader, event_limit_bytes, expected.splices_usage, secrets));
-            return Ok(Reply::Events { flight, events });
-        }
-        if is_success && operation.gives == Gives::Content && !has_type(&flight.head, "application/json") {
-            return self.receive_content(flight, &deployment.id).await;
-        }
-        let (body, is_whole) = flight.read(WHOLE_ANSWER_LIMIT_BYTES).await?;
-        let record = &mut self.settlement.record;
-        record.lap(Stage::Answer);
-        let answer = answer::judge(&flight.head, &body, is_whole, &deployment.id, operation)?;
-        (record.usage, record.service_tier) = (answer.usage, answer.service_tier);
-        if !is_success {
-            let body = self.snapshot.target(deployment).secrets.remove_from(body);
-            return Ok(Reply::Whole { head: flight.head, body });
-        }
-        if operation.books == Books::ReportedOrEstimated {
-            record.content_bytes = body.len() as u64;
-        }
-        if !is_whole {
-            return Ok(Reply::Rest { flight, head: body });
-        }
-        if operation.is_kept {
-            self.note_kept(&Kept::read(&body));
-        }
-        Ok(Reply::Whole { head: flight.head, body })
-    }
-
-    /// Sound, text or a file goes out as it comes, once its first bytes are there.
-    async fn receive_content(&mut self, mut flight: Flight, deployment: &str) -> Result<Reply, Failure> {
-        answer::judge_content(&flight.head, deployment)?;
-        let (body, is_whole) = flight.read(0).await?;
-        self.settlement.record.lap(Stage::Answer);
-        if is_whole {
-            return Ok(Reply::Whole { head: flight.head, body });
-        }
-        flight.note_content();
-        Ok(Reply::Rest { flight, head: body })
+        failures.conclude(over, &self.settlement.record)
     }
 
     /// Remembers who made what the provider keeps, and books what it cost once that is known.
@@ -238,9 +299,4 @@ impl<'a> Exchange<'a> {
             record.provider_model.clone_from(&kept.model);
         }
     }
-}
-
-fn has_type(head: &response::Parts, essence: &str) -> bool {
-    let found = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.as_bytes().get(..essence.len()));
-    found.is_some_and(|found| found.eq_ignore_ascii_case(essence.as_bytes()))
 }

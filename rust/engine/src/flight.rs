@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::joined::Joined;
+use crate::resilience::Call;
 use crate::snapshot::{Address, Head, Target};
 use crate::upload::UpstreamBody;
 use crate::upstream::{Connection, Origin, connect};
@@ -34,11 +35,13 @@ pub(crate) struct Plan<'a> {
     pub(crate) content_type: Option<HeaderValue>,
     pub(crate) accept: HeaderValue,
     /// Headers of the trace that it is part of.
-    pub(crate) trace: [(HeaderName, Option<HeaderValue>); 2],
+    pub(crate) trace: &'a [(HeaderName, Option<HeaderValue>); 2],
     /// Now.
     pub(crate) started: Instant,
-    /// The end of the client's patience, if it is nearer than the deployment's own time-outs.
-    pub(crate) budget_ends: Option<Instant>,
+    /// When its first content (or the whole of a JSON answer) must be there.
+    pub(crate) first_content_by: Instant,
+    /// What is learned of the deployment goes here.
+    pub(crate) call: Call,
     pub(crate) idle_connections: usize,
     /// Larger answers break off.
     pub(crate) answer_limit_bytes: u64,
@@ -57,6 +60,10 @@ pub(crate) struct Flight {
     idle_connections: usize,
     /// How much of the answer may still come.
     allowance_bytes: u64,
+    /// What becomes of this call, for the deployment's health.
+    pub(crate) call: Call,
+    /// A kept connection died under the request, which may have gone up twice.
+    pub(crate) is_replaced: bool,
 }
 
 impl std::fmt::Debug for Flight {
@@ -66,28 +73,33 @@ impl std::fmt::Debug for Flight {
 }
 
 impl Flight {
-    /// Sends the request and waits for the head of the answer.
+    /// Sends the request and waits for the head of the answer. A failure gives the call back, and the body where nothing
+    /// of it was sent.
     ///
     /// A pooled connection that turns out dead before any byte of an answer is replaced once, silently, unless part of a
     /// body that can't be sent again went up.
     ///
     /// # Errors
     /// [`Cause::ProviderUnreachable`], [`Cause::ProviderFailed`] or [`Cause::ProviderTimeout`].
-    pub(crate) async fn launch(worker: &Rc<Worker>, plan: Plan<'_>, body: UpstreamBody) -> Result<Self, Failure> {
-        let timeouts = plan.deployment.timeouts;
+    pub(crate) async fn launch(worker: &Rc<Worker>, plan: Plan<'_>, body: UpstreamBody) -> Result<Self, Grounded> {
         let started = plan.started;
-        let patience = Patience::new(started, timeouts, plan.budget_ends);
-        let first_content_by = patience.deadline();
-        let launched = tokio::time::timeout_at(first_content_by, call(worker, &plan, body)).await;
-        let launched = launched.map_err(|_| {
+        let patience = Patience::new(started, plan.deployment.timeouts, plan.first_content_by);
+        let (mut unsent, mut is_replaced) = (Some(body), false);
+        let called = call(worker, &plan, &mut unsent, &mut is_replaced);
+        let called = tokio::time::timeout_at(patience.deadline(), called).await;
+        let called = called.unwrap_or_else(|_| {
             let what = format!("sent no answer within {} ms", started.elapsed().as_millis());
-            timed_out(&plan.deployment.id, &what)
-        })?;
-        let (connection, answer) = launched?;
+            Err(timed_out(&plan.deployment.id, &what))
+        });
+        let (connection, answer) = match called {
+            Ok(called) => called,
+            Err(failure) => return Err(Grounded { failure, call: plan.call, unsent, is_replaced }),
+        };
         let (head, body) = answer.into_parts();
         if is_coded(&head) {
             let message = format!("{}: the provider compressed its answer, which nobody asked for", plan.deployment.id);
-            return Err(Failure::new(Cause::ProviderFailed, message));
+            let failure = Failure::new(Cause::ProviderFailed, message);
+            return Err(Grounded { failure, call: plan.call, unsent: None, is_replaced });
         }
         Ok(Self {
             worker: Rc::clone(worker),
@@ -99,6 +111,8 @@ impl Flight {
             deployment: plan.deployment.id.clone(),
             idle_connections: plan.idle_connections,
             allowance_bytes: plan.answer_limit_bytes,
+            call: plan.call,
+            is_replaced,
         })
     }
 
@@ -135,9 +149,18 @@ impl Flight {
         }
     }
 
+    /// Its head goes out before its first content: the client's budget is met, the deployment's own time-out holds.
+    pub(crate) fn commit(&mut self) {
+        let patience = &mut self.patience;
+        patience.first_content_by = patience.started + Duration::from_millis(patience.timeouts.first_content_ms);
+    }
+
     /// From here on a silence is a gap between chunks, no longer the wait for the first content.
     pub(crate) fn note_content(&mut self) {
-        self.patience.content_seen = true;
+        if !self.patience.content_seen {
+            self.patience.content_seen = true;
+            self.call.note_first_content(self.patience.last_progress);
+        }
     }
 
     /// Reads up to `limit_bytes` of the body. The flag tells whether that was all of it.
@@ -167,11 +190,25 @@ fn is_coded(head: &response::Parts) -> bool {
     codings.iter().any(|coding| !coding.is_empty() && !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
+/// A flight that got no answer.
+pub(crate) struct Grounded {
+    pub(crate) failure: Failure,
+    pub(crate) call: Call,
+    /// The body, where nothing of it was sent.
+    pub(crate) unsent: Option<UpstreamBody>,
+    /// As [`Flight::is_replaced`].
+    pub(crate) is_replaced: bool,
+}
+
 type Answer = http::Response<Incoming>;
 
-async fn call(worker: &Rc<Worker>, plan: &Plan<'_>, body: UpstreamBody) -> Result<(Connection, Answer), Failure> {
+async fn call(
+    worker: &Rc<Worker>,
+    plan: &Plan<'_>,
+    body: &mut Option<UpstreamBody>,
+    is_replaced: &mut bool,
+) -> Result<(Connection, Answer), Failure> {
     let origin = &plan.target.origin;
-    let mut body = Some(body);
     let mut pooled = worker.pool.borrow_mut().take(origin, plan.started.into_std());
     loop {
         let is_pooled = pooled.is_some();
@@ -185,11 +222,12 @@ async fn call(worker: &Rc<Worker>, plan: &Plan<'_>, body: UpstreamBody) -> Resul
             worker.pool.borrow_mut().keep(origin, shared, plan.idle_connections, now);
         }
         let Some(now) = body.take() else { return Err(failed(plan, "its connection closed during the upload")) };
-        body = now.again();
+        *body = now.again();
         match connection.send(request(plan, &connection, now)).await {
             Ok(answer) => return Ok((connection, answer)),
             Err(error) if is_pooled && error.is_connection_closed => {
-                body = error.unsent.map(Request::into_body).or(body);
+                *is_replaced |= error.unsent.is_none();
+                *body = error.unsent.map(Request::into_body).or_else(|| body.take());
             }
             Err(error) => return Err(failed(plan, &error.reason)),
         }
@@ -220,7 +258,7 @@ fn request(plan: &Plan<'_>, connection: &Connection, body: UpstreamBody) -> Requ
     let headers = request.headers_mut();
     *headers = plan.head.headers.clone();
     headers.insert(header::ACCEPT, plan.accept.clone());
-    for (name, value) in &plan.trace {
+    for (name, value) in plan.trace {
         if let Some(value) = value {
             headers.insert(name, value.clone());
         }
@@ -247,15 +285,15 @@ fn timed_out(deployment: &str, what: &str) -> Failure {
 struct Patience {
     started: Instant,
     timeouts: Timeouts,
-    budget_ends: Option<Instant>,
+    first_content_by: Instant,
     last_progress: Instant,
     content_seen: bool,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patience {
-    fn new(started: Instant, timeouts: Timeouts, budget_ends: Option<Instant>) -> Self {
-        Self { started, timeouts, budget_ends, last_progress: started, content_seen: false, timer: None }
+    fn new(started: Instant, timeouts: Timeouts, first_content_by: Instant) -> Self {
+        Self { started, timeouts, first_content_by, last_progress: started, content_seen: false, timer: None }
     }
 
     fn note_progress(&mut self) {
@@ -267,8 +305,7 @@ impl Patience {
         let silence = if self.content_seen {
             self.last_progress + Duration::from_millis(self.timeouts.gap_ms)
         } else {
-            let first_content = self.started + Duration::from_millis(self.timeouts.first_content_ms);
-            self.budget_ends.map_or(first_content, |budget_ends| first_content.min(budget_ends))
+            self.first_content_by
         };
         total.min(silence)
     }

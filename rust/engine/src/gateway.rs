@@ -11,7 +11,10 @@ use fastgate_core::jwt::{KeySet, KeySets};
 use fastgate_core::tables::Tables;
 use parking_lot::{Condvar, Mutex};
 
+use crate::explain;
+use crate::idempotency;
 use crate::made::Made;
+use crate::resilience::{self, Registry};
 use crate::settlement::Counts;
 use crate::snapshot::{Environment, Snapshot};
 use crate::spool::Spool;
@@ -47,6 +50,10 @@ pub struct Shared {
     environment: Environment,
     /// Who made what providers keep.
     pub(crate) made: Made,
+    /// Answers to requests with an `Idempotency-Key`.
+    pub(crate) idempotency: Arc<idempotency::Store>,
+    /// How deployments and credentials do, by name.
+    pub(crate) registry: Registry,
 }
 
 impl Shared {
@@ -57,7 +64,8 @@ impl Shared {
     pub fn new(tables: Tables, environment: Environment, state_dir: Option<&Path>) -> Result<Arc<Self>, String> {
         Telemetry::check(&tables)?;
         let telemetry = Telemetry::new(&tables);
-        let snapshot = Snapshot::prepare(tables, &environment)?;
+        let registry = Registry::new(tokio::time::Instant::now());
+        let snapshot = Snapshot::prepare(tables, &environment, &registry)?;
         let open = |directory: &Path| {
             Spool::open(directory, snapshot.tables.spool)
                 .map_err(|error| format!("the spool {} can't be used: {error}", directory.display()))
@@ -82,6 +90,8 @@ impl Shared {
             spool,
             environment,
             made: Made::new(Instant::now()),
+            idempotency: idempotency::Store::new(),
+            registry,
         }))
     }
 
@@ -95,7 +105,7 @@ impl Shared {
             return Err("keys: the last key can't be removed while listening beyond loopback".into());
         }
         Telemetry::check(&tables)?;
-        let snapshot = Arc::new(Snapshot::prepare(tables, &self.environment)?);
+        let snapshot = Arc::new(Snapshot::prepare(tables, &self.environment, &self.registry)?);
         self.vocabularies.install(self.vocabularies.prepare(&snapshot.tables)?);
         self.telemetry.configure(&snapshot.tables);
         if let Some(spool) = &self.spool {
@@ -136,6 +146,33 @@ impl Shared {
         self.unknown_token_keys.load(Ordering::Relaxed)
     }
 
+    /// How every provider, credential and deployment does, as JSON.
+    pub fn health(&self) -> Vec<u8> {
+        resilience::report(&self.snapshot.load(), tokio::time::Instant::now())
+    }
+
+    /// Where a request would go, and why not elsewhere: `{request, headers, tenant, key, user, feature, session, region,
+    /// latency, cost_class}` as JSON, all but `request` optional, to a [`fastgate_core::routing::Explanation`].
+    ///
+    /// # Errors
+    /// What is wrong with the question.
+    pub fn explain(&self, question: &[u8]) -> Result<Vec<u8>, String> {
+        explain::explain(self, question)
+    }
+
+    /// Replaces the failover drills under way: a JSON list of `{id, provider, permille, tenants, features, ends_unix_ms}`.
+    ///
+    /// # Errors
+    /// What is wrong with the document; the old ones go on.
+    pub fn set_drills(&self, drills: &[u8]) -> Result<(), String> {
+        self.registry.drills.set(drills)
+    }
+
+    /// What each drill has done so far, as JSON: `{id: {exchanges, failed, forced}}`.
+    pub fn drill_counts(&self) -> Vec<u8> {
+        self.registry.drills.counts()
+    }
+
     /// A new core's counts.
     pub fn add_counts(&self) -> Arc<Counts> {
         let counts = Arc::new(Counts::default());
@@ -150,8 +187,9 @@ impl Shared {
         for counts in self.counts.lock().iter() {
             let (core_started, core_settled) = counts.read();
             started += core_started;
-            for (index, (name, fault, count)) in core_settled.enumerate() {
-                match settled.get_mut(index) {
+            for (name, fault, count) in core_settled {
+                // Two causes may have one code: an error that passes, and the same one that does not.
+                match settled.iter_mut().find(|(known, whose, _)| (*known, *whose) == (name, fault)) {
                     Some(total) => total.2 += count,
                     None => settled.push((name, fault, count)),
                 }

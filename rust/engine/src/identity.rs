@@ -117,7 +117,8 @@ mod tests {
     #[test]
     fn what_a_key_fixes_wins_then_headers_then_the_body_then_the_key() {
         let digest = "0123456789ab".repeat(6)[..64].to_owned();
-        let mut key = Key { digest, tenant: 0, user: None, feature: None, models: None, expires_unix_s: None };
+        let mut key =
+            Key { digest, tenant: 0, user: None, feature: None, models: None, deployments: None, expires_unix_s: None };
         let user = |key: &Key, pairs: &[(&'static str, &'static str)], body: Option<&str>| {
             let caller = Caller { credential: Credential::Key(key), tenant: 0 };
             let mut identity = Identity::read(&caller, &headers(pairs)).expect("valid");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::gateway::Shared;
 use crate::gather::send_each_turn;
+use crate::probe;
 use crate::worker::Worker;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -29,13 +30,14 @@ pub(crate) fn run_core<F: Future<Output = ()>>(shared: Arc<Shared>, serve: impl 
     runtime.shutdown_background();
 }
 
-/// Lets idle connections to providers and the spool's segment age.
+/// Lets idle connections to providers and the spool's segment age, and asks for providers that are left alone.
 async fn sweep(worker: Rc<Worker>) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
         worker.sweep();
+        probe::start_due(&worker);
     }
 }
 

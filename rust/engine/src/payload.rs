@@ -106,6 +106,14 @@ impl Payload {
         }
     }
 
+    /// The JSON that names a model.
+    pub(crate) fn json(&self) -> Option<&[u8]> {
+        match self {
+            Self::Asking { body, .. } => Some(body),
+            _ => None,
+        }
+    }
+
     /// The file that JSON is about.
     pub(crate) fn file(&self) -> Option<&str> {
         match self {
@@ -127,22 +135,39 @@ impl Payload {
     ///
     /// # Errors
     /// A form that can't be changed as it would have to be.
-    pub(crate) fn into_upstream(self, name: Option<&str>, asks_for_usage: bool) -> Result<Upstream, Failure> {
+    pub(crate) fn upstream(&mut self, name: Option<&str>, asks_for_usage: bool) -> Result<Upstream, Failure> {
         match self {
             Self::Nothing => {
                 Ok(Upstream { body: UpstreamBody::Whole(Bytes::new()), content_type: None, refusal: None })
             }
-            Self::About { body, .. } => Ok(Upstream::json(body)),
+            Self::About { body, .. } => Ok(Upstream::json(body.clone())),
             Self::Asking { body, request } => {
                 let rename = name.filter(|name| *name != request.model).map(|name| request.rename(name));
-                let usage_splice = request.usage_splice.filter(|_| asks_for_usage);
+                let usage_splice = request.usage_splice.clone().filter(|_| asks_for_usage);
                 let mut changes: Vec<Splice> = rename.into_iter().chain(usage_splice).collect();
-                Ok(Upstream::json(if changes.is_empty() { body } else { splice(&body, &mut changes).into() }))
+                Ok(Upstream::json(if changes.is_empty() { body.clone() } else { splice(body, &mut changes).into() }))
             }
             Self::Form { form, content_type, .. } => {
-                let (body, refusal) = form.into_body(name)?;
-                Ok(Upstream { body, content_type: Some(content_type), refusal: Some(refusal) })
+                let (body, refusal) = form.body(name)?;
+                Ok(Upstream { body, content_type: Some(content_type.clone()), refusal: Some(refusal) })
             }
+        }
+    }
+
+    /// It can be sent once, while it arrives.
+    pub(crate) fn is_once(&self) -> bool {
+        matches!(self, Self::Form { form, .. } if form.is_once())
+    }
+
+    /// Part of it went up to a provider, and the client will not send it again.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Self::Form { form, .. } if form.is_gone())
+    }
+
+    /// Takes back a body of which nothing was sent.
+    pub(crate) fn restore(&mut self, unsent: Option<UpstreamBody>) {
+        if let (Self::Form { form, .. }, Some(unsent)) = (self, unsent) {
+            form.restore(unsent);
         }
     }
 }

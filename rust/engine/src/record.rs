@@ -12,9 +12,12 @@ use fastgate_core::telemetry::trace_context::TraceContext;
 use fastgate_core::usage::Usage;
 use tokio::time::Instant;
 
+use crate::choice::RouteTaken;
 use crate::identity::Identity;
+use crate::resilience::Drill;
 use crate::settlement::Outcome;
 use crate::snapshot::Snapshot;
+use crate::trail::Trail;
 use crate::vocabularies::Vocabularies;
 use crate::worker::RequestId;
 
@@ -32,6 +35,8 @@ pub enum Stage {
     Read,
     /// Choosing a deployment, changing the body for it.
     Route,
+    /// Waiting before another attempt.
+    Backoff,
     /// Waiting for the head of the provider's answer.
     Provider,
     /// Waiting for the rest of an answer that is read whole.
@@ -41,11 +46,12 @@ pub enum Stage {
 }
 
 /// Every stage with its name in records and metrics, and whether it is waiting for somebody else.
-pub const STAGES: [(Stage, &str, bool); 7] = [
+pub const STAGES: [(Stage, &str, bool); 8] = [
     (Stage::Admit, "admit", false),
     (Stage::Receive, "receive", true),
     (Stage::Read, "read", false),
     (Stage::Route, "route", false),
+    (Stage::Backoff, "backoff", true),
     (Stage::Provider, "provider", true),
     (Stage::Answer, "answer", true),
     (Stage::Respond, "respond", false),
@@ -87,6 +93,14 @@ pub struct Record {
     pub deployment: Option<usize>,
     /// Calls to deployments.
     pub attempts: u32,
+    /// Those that came to nothing.
+    pub(crate) trail: Trail,
+    /// Wall clock from receipt to commit.
+    pub budget: Option<Duration>,
+    /// How its route was found, where there was something to choose.
+    pub(crate) route: Option<Box<RouteTaken>>,
+    /// The failover drill that it was part of.
+    pub(crate) drill: Option<Arc<Drill>>,
     /// The answer is a stream of events.
     pub is_stream: bool,
     /// Status the client was sent; `None` if it left before.
@@ -137,6 +151,10 @@ impl Record {
             provider_model: None,
             deployment: None,
             attempts: 0,
+            trail: Trail::default(),
+            budget: None,
+            route: None,
+            drill: None,
             is_stream: false,
             status: None,
             usage: None,
@@ -169,6 +187,11 @@ impl Record {
         self.last_lap
     }
 
+    /// Since it began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.last_lap.saturating_duration_since(self.started)
+    }
+
     /// The response's head is written.
     pub(crate) fn respond(&mut self, status: http::StatusCode) {
         self.status = Some(status.as_u16());
@@ -179,6 +202,11 @@ impl Record {
     pub(crate) fn owner(&self) -> Option<(&str, &str)> {
         let tables = &self.snapshot.tables;
         Some((&tables.tenants[self.tenant?].id, &tables.deployments[self.deployment?].id))
+    }
+
+    /// Tokens of the answer, as far as they are known; otherwise by the rule of thumb of four bytes a token.
+    pub(crate) fn output_tokens(&self) -> u64 {
+        self.usage.as_ref().map_or(self.content_bytes / 4, Usage::output)
     }
 
     pub(crate) fn note_first_content(&mut self) {

@@ -52,6 +52,18 @@ pub(crate) fn write(record: &Record, into: &mut Vec<u8>) {
     object.text_or_null("provider", deployment.map(|deployment| tables.providers[deployment.provider].id.as_str()));
     object.text_or_null("provider_model", record.provider_model.as_deref());
     object.number("attempts", record.attempts);
+    if !record.trail.is_empty() {
+        object.value("trail", |into| record.trail.write(tables, into));
+    }
+    if let Some(route) = &record.route {
+        object.object("route", |object| route.write(tables, object));
+    }
+    if let Some(budget) = record.budget {
+        object.number("budget_ms", u64::try_from(budget.as_millis()).unwrap_or(u64::MAX));
+    }
+    if let Some(drill) = &record.drill {
+        object.text("drill", drill.id());
+    }
     object.flag("stream", record.is_stream);
     object.number_or_null("status", record.status);
     object.text("outcome", record.outcome.name());

@@ -11,11 +11,14 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use fastgate_core::dialects::{Completeness, EventClass, Reading, StreamReader, openai_chat};
 use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::resilience::Verdict;
 use fastgate_core::sse::{Splitter, event_data};
+use tokio::time::Instant;
 
 use crate::body::BrokenOff;
 use crate::flight::Flight;
 use crate::joined::Joined;
+use crate::record::Record;
 use crate::settlement::{Outcome, Settlement};
 use crate::snapshot::Secrets;
 use crate::worker::RequestId;
@@ -36,20 +39,25 @@ pub struct Relay {
 
 #[derive(Debug)]
 enum Content {
-    Events(Events),
+    Events(Box<Events>),
     /// Bytes that were read already, then the rest.
     Bytes(Option<Bytes>),
 }
 
 impl Relay {
     /// Relays a stream of events.
-    pub(crate) fn events(flight: Flight, settlement: Settlement, events: Events) -> Self {
+    pub(crate) fn events(flight: Flight, settlement: Settlement, events: Box<Events>) -> Self {
         Self { flight, settlement, content: Content::Events(events), is_noted: false, is_over: false }
     }
 
     /// Relays a body of which `head` was read already.
     pub(crate) fn bytes(flight: Flight, settlement: Settlement, head: Bytes) -> Self {
         Self { flight, settlement, content: Content::Bytes(Some(head)), is_noted: false, is_over: false }
+    }
+
+    /// Whether it ended as a success.
+    pub(crate) fn is_success(&self) -> bool {
+        self.is_over && self.settlement.record.outcome == Outcome::Answered
     }
 
     /// The next piece for the client.
@@ -66,8 +74,8 @@ impl Relay {
                 self.is_over = !matches!(next, Some(Ok(_)));
                 match &next {
                     Some(Ok(chunk)) => self.settlement.record.content_bytes += chunk.len() as u64,
-                    Some(Err(failure)) => self.settlement.settle(Outcome::Failed(failure.cause)),
-                    None => self.settlement.settle(Outcome::Answered),
+                    Some(Err(failure)) => self.end(Outcome::Failed(failure.cause)),
+                    None => self.end(Outcome::Answered),
                 }
                 Poll::Ready(next.map(|chunk| chunk.map_err(|_| BrokenOff)))
             }
@@ -78,24 +86,31 @@ impl Relay {
     fn poll_events(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Content::Events(events) = &mut self.content else { return Poll::Ready(None) };
         let mut joined = Joined::default();
+        if let Some(held_back) = events.held_back.take() {
+            joined.push(held_back);
+        }
         loop {
-            let failure = match self.flight.poll_chunk(context) {
+            if let Some(id) = events.reader.id().filter(|_| !self.is_noted) {
+                self.settlement.note_made(id, true);
+                self.is_noted = true;
+            }
+            if events.content_seen {
+                self.flight.note_content();
+                self.settlement.record.note_first_content();
+            }
+            if joined.len() >= JOIN_LIMIT_BYTES {
+                return Poll::Ready(joined.take());
+            }
+            let next = match events.broken_off.take() {
+                Some(failure) => Poll::Ready(Some(Err(failure))),
+                None => self.flight.poll_chunk(context),
+            };
+            let failure = match next {
                 Poll::Pending => return joined.take().map_or(Poll::Pending, |bytes| Poll::Ready(Some(bytes))),
                 Poll::Ready(Some(Ok(chunk))) => {
                     let (whole, failure) = events.take_in(chunk);
-                    if let Some(id) = events.reader.id().filter(|_| !self.is_noted) {
-                        self.settlement.note_made(id, true);
-                        self.is_noted = true;
-                    }
                     joined.push(whole);
                     if failure.is_none() {
-                        if events.content_seen {
-                            self.flight.note_content();
-                            self.settlement.record.note_first_content();
-                        }
-                        if joined.len() >= JOIN_LIMIT_BYTES {
-                            return Poll::Ready(joined.take());
-                        }
                         continue;
                     }
                     failure
@@ -106,10 +121,21 @@ impl Relay {
             self.is_over = true;
             let (closing, outcome) = events.close(failure, self.settlement.record.id);
             joined.push(closing);
-            events.account(&mut self.settlement);
-            self.settlement.settle(outcome);
+            events.account(&mut self.settlement.record);
+            self.end(outcome);
             return Poll::Ready(joined.take());
         }
+    }
+
+    /// The provider has had its say: for the exchange, and for the deployment's health.
+    fn end(&mut self, outcome: Outcome) {
+        let now = Instant::now();
+        match outcome {
+            Outcome::Answered => self.flight.call.succeed(self.settlement.record.output_tokens(), now),
+            Outcome::Failed(cause) => self.flight.call.fail(&Verdict::of_cause(cause), now),
+            _ => self.flight.call.fail(&Verdict::of_cause(Cause::ProviderFailed), now),
+        }
+        self.settlement.settle(outcome);
     }
 }
 
@@ -117,7 +143,7 @@ impl Drop for Relay {
     /// A client that leaves pays for what was received.
     fn drop(&mut self) {
         if let Content::Events(events) = &self.content {
-            events.account(&mut self.settlement);
+            events.account(&mut self.settlement.record);
         }
     }
 }
@@ -134,6 +160,20 @@ pub(crate) struct Events {
     splices_usage: bool,
     secrets: Arc<Secrets>,
     content_seen: bool,
+    /// What came before the first content and with it, while it was not sure that it would come.
+    held_back: Option<Bytes>,
+    /// What ended the stream in the same breath.
+    broken_off: Option<Failure>,
+    /// The data of an error event that came before any content.
+    early_error: Option<Bytes>,
+}
+
+/// A stream that broke before its first content, when nothing of it had gone out.
+#[derive(Debug)]
+pub(crate) struct BrokenEarly {
+    pub(crate) failure: Failure,
+    /// The data of the provider's error event, if that was it.
+    pub(crate) error_event: Option<Bytes>,
 }
 
 impl Events {
@@ -152,7 +192,52 @@ impl Events {
             splices_usage,
             secrets,
             content_seen: false,
+            held_back: None,
+            broken_off: None,
+            early_error: None,
         }
+    }
+
+    /// Reads up to the first content and keeps what came back, so that another deployment may still answer.
+    ///
+    /// # Errors
+    /// What broke the stream before that.
+    pub(crate) async fn hold(&mut self, flight: &mut Flight) -> Result<(), BrokenEarly> {
+        let mut joined = Joined::default();
+        let broken = |failure| Err(BrokenEarly { failure, error_event: None });
+        while let Some(chunk) = std::future::poll_fn(|context| flight.poll_chunk(context)).await {
+            let (whole, failure) = match chunk {
+                Ok(chunk) => self.take_in(chunk),
+                Err(failure) => return broken(failure),
+            };
+            joined.push(whole);
+            if let Some(error_event) = self.early_error.take() {
+                let failure = Failure::new(Cause::ProviderFailed, "the provider reported an error before any content");
+                return Err(BrokenEarly { failure, error_event: Some(error_event) });
+            }
+            if self.content_seen || joined.len() > self.event_limit_bytes {
+                self.held_back = joined.take();
+                self.broken_off = failure;
+                return Ok(());
+            }
+            if let Some(failure) = failure {
+                return broken(failure);
+            }
+        }
+        if self.completeness_with_tail() == Completeness::Cut {
+            return broken(cut());
+        }
+        self.held_back = joined.take();
+        Ok(())
+    }
+
+    /// Whether the stream may end here, an event without its empty line taken in.
+    fn completeness_with_tail(&self) -> Completeness {
+        let mut reader = self.reader.clone();
+        if let Some(data) = event_data(&self.held) {
+            reader.read(&data);
+        }
+        reader.completeness()
     }
 
     /// Takes in a chunk and gives back the events that are whole now, and why no more may follow.
@@ -202,6 +287,9 @@ impl Events {
         let Some(data) = event_data(event) else { return (EventClass::Preamble, None) };
         let Reading { class, null_usage } = self.reader.read(&data);
         self.content_seen |= class == EventClass::Content;
+        if class == EventClass::Error && !self.content_seen {
+            self.early_error.get_or_insert_with(|| Bytes::copy_from_slice(&data));
+        }
         let unasked = match (class, null_usage) {
             _ if !self.splices_usage => None,
             (EventClass::Usage, _) => Some(0..event.len()),
@@ -211,11 +299,16 @@ impl Events {
         (class, unasked)
     }
 
+    /// Whether content is among what was read.
+    pub(crate) fn has_content(&self) -> bool {
+        self.content_seen
+    }
+
     /// Notes what was received.
-    fn account(&self, settlement: &mut Settlement) {
-        settlement.record.usage = self.reader.usage();
-        settlement.record.service_tier = self.reader.service_tier();
-        settlement.record.content_bytes = self.reader.content_bytes();
+    fn account(&self, record: &mut Record) {
+        record.usage = self.reader.usage();
+        record.service_tier = self.reader.service_tier();
+        record.content_bytes = self.reader.content_bytes();
     }
 
     /// What is still to be sent once the provider has stopped, and how the exchange ended.

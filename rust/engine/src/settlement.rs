@@ -119,6 +119,9 @@ impl Settlement {
         }
         self.worker.counts.settled[outcome.index()].fetch_add(1, Ordering::Relaxed);
         self.record.finish(outcome, &self.worker.shared.vocabularies);
+        if let Some(drill) = &self.record.drill {
+            drill.note(outcome);
+        }
         // First what must not be lost: an exchange that anybody is told of is on record.
         self.worker.keep(&self.record);
         self.worker.telemetry.observe(&self.record);

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fastgate_core::keys::KeyRing;
+use fastgate_core::routing::Policy;
 use fastgate_core::tables::{Credential, Deployment, JwtIssuer, Provider, Tables};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use memchr::memmem;
 
 use crate::operation::{Call, OPERATIONS};
 use crate::rates::RateBook;
+use crate::resilience::{Fleet, Registry};
 use crate::upstream::{CountsByOrigin, Origin, ProxyMatcher, TlsRoots};
 
 /// What preparation takes from outside: proxies of the environment, trusted roots.
@@ -54,6 +56,12 @@ pub struct Snapshot {
     pub(crate) deployment_names: Vec<HeaderValue>,
     /// What each deployment costs.
     pub rates: RateBook,
+    /// The policy tables, ready to be asked.
+    pub(crate) policy: Policy,
+    /// Some row has a condition on the gateway's load.
+    pub(crate) looks_at_load: bool,
+    /// How each deployment does.
+    pub(crate) fleet: Arc<Fleet>,
     /// Seconds since 1970 when it was prepared; what `GET /v1/models` calls `created`.
     pub prepared_unix_s: u64,
 }
@@ -66,6 +74,8 @@ pub(crate) struct Target {
     base_path: String,
     /// Where the operations without an id are, in the order of [`OPERATIONS`]; `None` for the others.
     addresses: Vec<Option<Address>>,
+    /// Where its models are, which a probe asks for.
+    pub(crate) probe: Address,
     /// Request heads, one per credential (or one without).
     pub(crate) heads: Vec<Head>,
     pub(crate) secrets: Arc<Secrets>,
@@ -117,12 +127,11 @@ impl Secrets {
 /// The headers of requests made with one credential.
 pub(crate) struct Head {
     pub(crate) headers: HeaderMap,
-    pub(crate) weight: u32,
 }
 
 impl std::fmt::Debug for Head {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Head").field("weight", &self.weight).finish_non_exhaustive()
+        formatter.debug_struct("Head").finish_non_exhaustive()
     }
 }
 
@@ -131,7 +140,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// Which provider can't be prepared, and why; never a secret.
-    pub fn prepare(mut tables: Tables, environment: &Environment) -> Result<Self, String> {
+    pub fn prepare(mut tables: Tables, environment: &Environment, registry: &Registry) -> Result<Self, String> {
         let targets = tables
             .providers
             .iter()
@@ -148,17 +157,38 @@ impl Snapshot {
             })
             .collect::<Result<_, _>>()?;
         let has_one_tenant = has_one_tenant(&tables);
+        let policy = Policy::prepare(&tables);
+        let looks_at_load =
+            tables.models.values().flat_map(|route| &route.rows).any(|row| row.when.load_permille.is_some());
+        let fleet = Arc::new(registry.fleet(&tables));
         let keys = KeyRing::new(std::mem::take(&mut tables.keys));
         let jwt_issuers = std::mem::take(&mut tables.jwt_issuers).into();
         let prepared_unix_s =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let rates = RateBook::prepare(&tables);
-        Ok(Self { tables, keys, jwt_issuers, targets, has_one_tenant, deployment_names, rates, prepared_unix_s })
+        Ok(Self {
+            tables,
+            keys,
+            jwt_issuers,
+            targets,
+            has_one_tenant,
+            deployment_names,
+            rates,
+            policy,
+            looks_at_load,
+            fleet,
+            prepared_unix_s,
+        })
     }
 
     /// The provider of the deployment with this index.
     pub(crate) fn provider(&self, deployment: usize) -> &Provider {
         &self.tables.providers[self.tables.deployments[deployment].provider]
+    }
+
+    /// What a deployment's provider calls the model that a client names so.
+    pub(crate) fn model_name<'a>(&'a self, deployment: usize, asked_name: &'a str) -> &'a str {
+        self.tables.deployments[deployment].model.as_deref().unwrap_or(asked_name)
     }
 
     /// Whether no client is asked for a credential.
@@ -192,7 +222,9 @@ impl Target {
             .map(|credential| Head::prepare(provider, &origin, credential))
             .collect::<Result<_, _>>()?;
         let secrets = Arc::new(Secrets::new(&provider.credentials));
-        Ok(Self { origin, base_path, addresses, heads, secrets })
+        let probe =
+            Address::new(&origin, &format!("{base_path}/models")).map_err(|error| format!("base_url: {error}"))?;
+        Ok(Self { origin, base_path, addresses, probe, heads, secrets })
     }
 
     /// Where an operation is. Only an id or a query costs a formatting.
@@ -210,22 +242,6 @@ impl Target {
         let path = call.operation().path.replace("{}", call.id.unwrap_or_default());
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
         Address::new(&self.origin, &format!("{}{path}{query}", self.base_path)).map(Cow::Owned)
-    }
-
-    /// The head of the credential that `random` falls on.
-    pub(crate) fn head(&self, random: u64) -> &Head {
-        if let [only] = self.heads.as_slice() {
-            return only;
-        }
-        let total: u64 = self.heads.iter().map(|head| u64::from(head.weight)).sum();
-        let mut mark = random % total.max(1);
-        for head in &self.heads {
-            if mark < u64::from(head.weight) {
-                return head;
-            }
-            mark -= u64::from(head.weight);
-        }
-        &self.heads[0]
     }
 }
 
@@ -247,7 +263,7 @@ impl Head {
             let (name, value) = parsed.ok_or_else(|| format!("headers.{name}: not a valid header"))?;
             headers.insert(name, value);
         }
-        Ok(Self { headers, weight: credential.weight })
+        Ok(Self { headers })
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) enum UpstreamBody {
 #[derive(Debug)]
 pub(crate) struct Streamed {
     first: Bytes,
+    /// The same as the client sent them.
+    original: Bytes,
     rest: Option<Arriving>,
     form: FormReader,
     /// The only name that a field `model` still to come may have.
@@ -50,7 +52,8 @@ pub(crate) type Refusal = Rc<OnceCell<Failure>>;
 pub(crate) struct Form {
     first: Bytes,
     rest: Option<Arriving>,
-    reader: FormReader,
+    /// `None` once the form is on its way and can't be sent again.
+    reader: Option<FormReader>,
     limit_bytes: usize,
 }
 
@@ -67,7 +70,7 @@ impl Form {
             RequestBody::Whole(first) if first.len() > limit_bytes => return Err(too_large(limit_bytes)),
             RequestBody::Whole(first) => {
                 reader.push(&first).map_err(refused)?;
-                return Ok(Self { first, rest: None, reader, limit_bytes });
+                return Ok(Self { first, rest: None, reader: Some(reader), limit_bytes });
             }
             RequestBody::TooLarge => return Err(too_large(limit_bytes)),
             RequestBody::Arriving(arriving) => arriving,
@@ -78,7 +81,7 @@ impl Form {
         let mut first = BytesMut::new();
         while reader.model().is_none() && first.len() < PREFIX_LIMIT_BYTES {
             let Some(data) = std::future::poll_fn(|context| arriving.poll_data(context)).await else {
-                return Ok(Self { first: first.freeze(), rest: None, reader, limit_bytes });
+                return Ok(Self { first: first.freeze(), rest: None, reader: Some(reader), limit_bytes });
             };
             let data = data?;
             if first.len() + data.len() > limit_bytes {
@@ -87,7 +90,7 @@ impl Form {
             reader.push(&data).map_err(refused)?;
             first.extend_from_slice(&data);
         }
-        Ok(Self { first: first.freeze(), rest: Some(arriving), reader, limit_bytes })
+        Ok(Self { first: first.freeze(), rest: Some(arriving), reader: Some(reader), limit_bytes })
     }
 
     /// Bytes, as far as the client has said how many.
@@ -97,16 +100,31 @@ impl Form {
 
     /// The field `model`, where it lies within the first 64 KB.
     pub(crate) fn model(&self) -> Option<&Model> {
-        self.reader.model().filter(|model| model.span.end <= PREFIX_LIMIT_BYTES as u64)
+        self.any_model().filter(|model| model.span.end <= PREFIX_LIMIT_BYTES as u64)
     }
 
-    /// The body for a provider that knows the model by `name`; `None` leaves the form as it is.
+    fn any_model(&self) -> Option<&Model> {
+        self.reader.as_ref().and_then(FormReader::model)
+    }
+
+    /// It is still arriving, so it can be sent once.
+    pub(crate) fn is_once(&self) -> bool {
+        self.rest.is_some()
+    }
+
+    /// It is on its way to a provider, and can't be sent again.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.reader.is_none()
+    }
+
+    /// The body for a provider that knows the model by `name`; `None` leaves the form as it is. A form that is still
+    /// arriving is gone then.
     ///
     /// # Errors
     /// [`Cause::InvalidRequest`] if the form names another model where it can't be replaced.
-    pub(crate) fn into_body(self, name: Option<&str>) -> Result<(UpstreamBody, Refusal), Failure> {
+    pub(crate) fn body(&mut self, name: Option<&str>) -> Result<(UpstreamBody, Refusal), Failure> {
         let mut first = self.first.clone();
-        if let (Some(name), Some(model)) = (name, self.reader.model())
+        if let (Some(name), Some(model)) = (name, self.any_model())
             && model.name != name
         {
             let early = self.model().ok_or_else(other_name)?;
@@ -118,20 +136,29 @@ impl Form {
             first = spliced.freeze();
         }
         let refusal = Refusal::default();
-        if self.rest.is_none() {
-            return Ok((UpstreamBody::Whole(first), refusal));
-        }
+        let Some(rest) = self.rest.take() else { return Ok((UpstreamBody::Whole(first), refusal)) };
+        // Only a form that is gone already has no reader, and such a one is not asked for a body.
+        let Some(form) = self.reader.take() else { return Ok((UpstreamBody::Whole(first), refusal)) };
         let left_bytes = self.limit_bytes.saturating_sub(first.len());
         let streamed = Streamed {
             first,
-            rest: self.rest,
-            form: self.reader,
+            original: self.first.clone(),
+            rest: Some(rest),
+            form,
             model: name.map(str::to_owned),
             left_bytes,
             limit_bytes: self.limit_bytes,
             refusal: Rc::clone(&refusal),
         };
         Ok((UpstreamBody::Streamed(Box::new(streamed)), refusal))
+    }
+
+    /// Takes back a body of which nothing was sent.
+    pub(crate) fn restore(&mut self, unsent: UpstreamBody) {
+        if let UpstreamBody::Streamed(streamed) = unsent {
+            let Streamed { original, rest, form, .. } = *streamed;
+            (self.first, self.rest, self.reader) = (original, rest, Some(form));
+        }
     }
 }
 

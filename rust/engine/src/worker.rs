@@ -89,6 +89,7 @@ impl Worker {
             writer.rotate_if_due();
         }
         self.telemetry.sweep();
+        self.shared.idempotency.sweep(Instant::now());
         let bounds = self.shared.snapshot.load().tables.bounds;
         self.pool.borrow_mut().sweep(Instant::now(), Duration::from_millis(bounds.idle_timeout_ms));
     }

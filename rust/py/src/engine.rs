@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastgate_core::tables::Tables;
+use fastgate_engine::doors::admin;
+use fastgate_engine::doors::admin_bridge::AdminBridge;
 use fastgate_engine::doors::native::{NativeDoor, Options};
 use fastgate_engine::gateway::Shared;
 use fastgate_engine::snapshot::Environment;
@@ -14,11 +16,14 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::admin::AdminRequest;
+
 /// The data path of one gateway.
 #[pyclass(frozen, module = "fastgate._core")]
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
     door: Mutex<Option<NativeDoor>>,
+    admin: Arc<AdminBridge>,
 }
 
 #[pymethods]
@@ -30,7 +35,7 @@ impl Engine {
         let shared = py
             .detach(|| Shared::new(Tables::from_json(tables)?, Environment::from_process(), state_dir.as_deref()))
             .map_err(PyValueError::new_err)?;
-        Ok(Self { shared, door: Mutex::default() })
+        Ok(Self { shared, door: Mutex::default(), admin: Arc::default() })
     }
 
     fn reload(&self, py: Python<'_>, tables: &[u8]) -> PyResult<()> {
@@ -59,7 +64,7 @@ impl Engine {
             if door.is_some() {
                 return Err(PyRuntimeError::new_err("the engine is serving already"));
             }
-            let started = NativeDoor::start(Arc::clone(&self.shared), &options)
+            let started = NativeDoor::start(Arc::clone(&self.shared), &options, Arc::clone(&self.admin))
                 .map_err(|error| PyOSError::new_err(error.to_string()))?;
             let addresses = (started.listen.to_string(), started.admin.map(|address| address.to_string()));
             *door = Some(started);
@@ -73,6 +78,17 @@ impl Engine {
             let door = self.door.lock().take();
             door.is_none_or(|door| door.stop(grace))
         }))
+    }
+
+    fn take_admin_request(&self, py: Python<'_>, timeout_s: f64) -> PyResult<Option<AdminRequest>> {
+        let timeout =
+            Duration::try_from_secs_f64(timeout_s).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(py.detach(|| self.admin.take(timeout)).map(AdminRequest::new))
+    }
+
+    #[pyo3(signature = (accept = None))]
+    fn metrics(&self, py: Python<'_>, accept: Option<&[u8]>) -> (&'static str, String) {
+        py.detach(|| admin::metrics(&self.shared, accept))
     }
 
     fn take_notices(&self) -> Vec<(bool, String)> {
@@ -99,6 +115,22 @@ impl Engine {
 
     fn unknown_token_keys(&self) -> u64 {
         self.shared.unknown_token_keys()
+    }
+
+    fn health(&self, py: Python<'_>) -> Vec<u8> {
+        py.detach(|| self.shared.health())
+    }
+
+    fn explain(&self, py: Python<'_>, asking: &[u8]) -> PyResult<Vec<u8>> {
+        py.detach(|| self.shared.explain(asking)).map_err(PyValueError::new_err)
+    }
+
+    fn set_drills(&self, py: Python<'_>, drills: &[u8]) -> PyResult<()> {
+        py.detach(|| self.shared.set_drills(drills)).map_err(PyValueError::new_err)
+    }
+
+    fn drill_counts(&self, py: Python<'_>) -> Vec<u8> {
+        py.detach(|| self.shared.drill_counts())
     }
 
     fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

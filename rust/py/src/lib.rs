@@ -1,5 +1,6 @@
 //! The extension `fastgate._core`: conversion only.
 
+mod admin;
 mod bridge;
 mod cache_key;
 mod config_text;
@@ -7,6 +8,8 @@ mod engine;
 mod limiter;
 mod mock;
 mod prices;
+mod routes;
+mod simulation;
 mod spool;
 mod sse;
 mod tokens;
@@ -15,6 +18,8 @@ mod tokens;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::admin::AdminRequest;
     #[pymodule_export]
     use crate::bridge::Bridge;
     #[pymodule_export]
@@ -29,6 +34,10 @@ mod _core {
     use crate::mock::MockProvider;
     #[pymodule_export]
     use crate::prices::{Price, price, rates};
+    #[pymodule_export]
+    use crate::routes::{check_routes, explain_route};
+    #[pymodule_export]
+    use crate::simulation::simulate_resilience;
     #[pymodule_export]
     use crate::spool::{SpoolReader, check_spool};
     #[pymodule_export]

@@ -84,7 +84,7 @@ fn as_http1(answer: Response<ResponseBody>) -> Vec<u8> {
     let (head, body) = answer.into_parts();
     let body = match body {
         ResponseBody::Whole(body) => body,
-        ResponseBody::Relay(_) => bytes::Bytes::new(),
+        ResponseBody::Relay(_) | ResponseBody::Shared(_) => bytes::Bytes::new(),
     };
     let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", head.status).into_bytes();
     let mut line = |name: &HeaderName, value: &[u8]| {

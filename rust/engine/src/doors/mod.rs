@@ -2,6 +2,7 @@
 
 mod accept;
 pub mod admin;
+pub mod admin_bridge;
 mod held;
 pub mod mailbox;
 pub mod native;

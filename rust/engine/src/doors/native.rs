@@ -27,10 +27,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::accept::{accept, bind, turn_away};
+use super::admin::Admin;
+use super::admin_bridge::AdminBridge;
 use super::held::Held;
 use super::seats::Seats;
+use super::tls;
 use super::watch::{Watch, Watched};
-use super::{admin, tls};
 use crate::arriving::Arriving;
 use crate::body::{RequestBody, ResponseBody};
 use crate::entry;
@@ -91,6 +93,7 @@ pub struct NativeDoor {
     shared: Arc<Shared>,
     phase: watch::Sender<Phase>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    admin_bridge: Arc<AdminBridge>,
     /// Where clients connect, with the port that was bound.
     pub listen: SocketAddr,
     /// Where operators connect.
@@ -104,11 +107,11 @@ struct Core {
 }
 
 impl NativeDoor {
-    /// Binds, then starts the threads.
+    /// Binds, then starts the threads. What operators ask for beyond health and metrics goes through `admin_bridge`.
     ///
     /// # Errors
     /// A port that is taken, a certificate that can't be read, a thread that can't be started.
-    pub fn start(shared: Arc<Shared>, options: &Options) -> io::Result<Self> {
+    pub fn start(shared: Arc<Shared>, options: &Options, admin_bridge: Arc<AdminBridge>) -> io::Result<Self> {
         let listener = bind(options.listen)?;
         let admin_listener = options.admin.map(bind).transpose()?;
         let listen = listener.local_addr()?;
@@ -125,6 +128,8 @@ impl NativeDoor {
             .unzip();
         let seats = Seats::default();
         shared.set_cores(cores.iter().map(|core| Arc::clone(&core.connections)).collect());
+        admin_bridge.open();
+        let admin_listener = admin_listener.map(|listener| (listener, Arc::clone(&admin_bridge)));
         let mut accepting = Some(Accepting { listener, admin_listener, cores });
         let mut threads = Vec::new();
         for (index, (inbox, connections)) in inboxes.into_iter().enumerate() {
@@ -140,7 +145,7 @@ impl NativeDoor {
             let run = move || run_core(shared, |worker| post.serve(worker));
             threads.push(std::thread::Builder::new().name(format!("fastgate-{index}")).spawn(run)?);
         }
-        Ok(Self { shared, phase, threads: Mutex::new(threads), listen, admin })
+        Ok(Self { shared, phase, threads: Mutex::new(threads), admin_bridge, listen, admin })
     }
 
     /// Stops: nothing new is accepted, what is under way may finish within `grace`. Returns whether all of it did.
@@ -152,6 +157,7 @@ impl NativeDoor {
         self.phase.send_replace(Phase::ClosingIdle);
         let all_finished = self.shared.wait_for_connections_to_close(started + grace);
         self.phase.send_replace(Phase::Aborting);
+        self.admin_bridge.close();
         for thread in self.threads.lock().drain(..) {
             // A thread that panicked has already been counted by the exchanges it dropped.
             let _ = thread.join();
@@ -166,7 +172,7 @@ type Handed = (std::net::TcpStream, ConnectionCount);
 
 struct Accepting {
     listener: std::net::TcpListener,
-    admin_listener: Option<std::net::TcpListener>,
+    admin_listener: Option<(std::net::TcpListener, Arc<AdminBridge>)>,
     cores: Vec<Core>,
 }
 
@@ -207,11 +213,10 @@ impl Post {
 
 impl Accepting {
     fn spawn(self, core: &Rc<ServingCore>) {
-        if let Some(listener) = self.admin_listener {
-            let core = Rc::clone(core);
-            tokio::task::spawn_local(accept(listener, core.phase.clone(), Phase::Aborting, move |stream| {
-                tokio::task::spawn_local(admin::serve(Rc::clone(&core.worker), stream));
-            }));
+        if let Some((listener, bridge)) = self.admin_listener {
+            let admin = Admin::new(Rc::clone(&core.worker), bridge);
+            let phase = core.phase.clone();
+            tokio::task::spawn_local(accept(listener, phase, Phase::Aborting, move |stream| admin.spawn(stream)));
         }
         let own = Rc::clone(core);
         let cores = self.cores;

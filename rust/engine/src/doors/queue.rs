@@ -29,7 +29,6 @@ use crate::entry;
 use crate::gateway::Shared;
 use crate::guard::Peer;
 use crate::local::run_core;
-use crate::relay::Relay;
 use crate::telemetry::LOG_GRACE;
 use crate::worker::Worker;
 
@@ -290,13 +289,13 @@ async fn carry(
             parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
             delivery.post(Some((parts.status, parts.headers)), body.into(), State::Ended);
         }
-        ResponseBody::Relay(mut relay) => {
+        mut body => {
             let mut head = Some((parts.status, parts.headers));
             let mut state = State::More;
             while state == State::More {
                 window.wait().await;
                 let chunks;
-                (chunks, state) = gather(&mut relay, head.is_some()).await;
+                (chunks, state) = gather(&mut body, head.is_some()).await;
                 window.fill(chunks.len());
                 delivery.post(head.take(), chunks, state);
             }
@@ -305,11 +304,11 @@ async fn carry(
 }
 
 /// What the provider has sent already; waits only while that is nothing, and not even then if a head is to go out.
-async fn gather(relay: &mut Relay, has_head: bool) -> (Chunks, State) {
+async fn gather(body: &mut ResponseBody, has_head: bool) -> (Chunks, State) {
     let mut chunks = Chunks::default();
     let state = std::future::poll_fn(|context| {
         loop {
-            match relay.poll_next(context) {
+            match body.poll_next(context) {
                 Poll::Ready(Some(Ok(chunk))) => {
                     chunks.push(chunk);
                     if chunks.len() >= JOIN_LIMIT_BYTES {

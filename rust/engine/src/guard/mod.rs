@@ -78,6 +78,11 @@ impl Caller<'_> {
         }
     }
 
+    /// The only deployments that it may be served by.
+    pub(crate) fn deployments(&self) -> Option<&[usize]> {
+        self.key().and_then(|key| key.deployments.as_deref())
+    }
+
     /// The virtual key it showed.
     pub(crate) fn key(&self) -> Option<&Key> {
         match self.credential {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fastgate_core::resilience::REASONS;
 use fastgate_core::telemetry::access_line::write_usd;
 use fastgate_core::telemetry::histogram::{Counter, Distribution};
 use fastgate_core::telemetry::recorder::Metrics;
@@ -16,6 +17,8 @@ use crate::gateway::Shared;
 use crate::record::STAGES;
 use crate::spool::Status;
 
+/// States of a deployment by the number that shows them.
+const STATES: [&str; 4] = ["closed", "paused", "half_open", "open"];
 const MICROSECOND_NS: u32 = 1_000;
 const SECOND_NS: u32 = 1_000_000_000;
 
@@ -28,6 +31,7 @@ pub(crate) fn expose(shared: &Shared, format: Format) -> String {
     overhead(&mut page, &cores);
     latencies(&mut page, cores.iter().flat_map(|core| core.latencies()));
     connections(&mut page, shared);
+    health(&mut page, shared);
     page.single(&metrics::LOG_DROPPED, shared.telemetry.access_log.dropped());
     spool(&mut page, shared.spool.as_ref().map(|spool| spool.status()));
     let snapshot = shared.snapshot.load();
@@ -188,6 +192,45 @@ fn spool(page: &mut Page, status: Option<Status>) {
     show(&metrics::SPOOL_BYTES, |status| status.spool_bytes);
     show(&metrics::SPOOL_FREE, |status| status.free_bytes);
     show(&metrics::SPOOL_ALARM, |status| u64::from(status.is_alarmed));
+}
+
+fn health(page: &mut Page, shared: &Shared) {
+    let snapshot = shared.snapshot.load();
+    let now = tokio::time::Instant::now();
+    let deployments = snapshot.tables.deployments.iter().enumerate();
+    let reports: Vec<_> =
+        deployments.map(|(index, deployment)| (deployment.id.as_str(), snapshot.fleet.report(index, now))).collect();
+    page.begin(&metrics::CALLS);
+    for (id, report) in &reports {
+        page.sample(&metrics::CALLS, &[("deployment", id)], report.calls);
+    }
+    page.begin(&metrics::FAILURES);
+    for (id, report) in &reports {
+        for (reason, count) in REASONS.iter().zip(report.failures).filter(|(_, count)| *count > 0) {
+            page.sample(&metrics::FAILURES, &[("deployment", id), ("reason", reason.name())], count);
+        }
+    }
+    page.begin(&metrics::STATE);
+    for (id, report) in &reports {
+        let state = STATES.iter().position(|state| *state == report.state()).unwrap_or_default();
+        page.sample(&metrics::STATE, &[("deployment", id)], state);
+    }
+    page.begin(&metrics::CALLS_IN_FLIGHT);
+    for (id, report) in &reports {
+        page.sample(&metrics::CALLS_IN_FLIGHT, &[("deployment", id)], report.health.in_flight);
+    }
+    page.begin(&metrics::CALLS_LIMIT);
+    for (id, report) in &reports {
+        if let Some(limit) = report.health.concurrency_limit {
+            page.sample(&metrics::CALLS_LIMIT, &[("deployment", id)], limit);
+        }
+    }
+    page.begin(&metrics::CREDENTIALS_PAUSED);
+    for (index, provider) in snapshot.tables.providers.iter().enumerate() {
+        let left_ns = snapshot.fleet.credential_pauses_ns(index, now);
+        let paused = left_ns.iter().filter(|left_ns| **left_ns > 0).count();
+        page.sample(&metrics::CREDENTIALS_PAUSED, &[("provider", &provider.id)], paused);
+    }
 }
 
 fn connections(page: &mut Page, shared: &Shared) {

@@ -100,6 +100,27 @@ pub(crate) const UPSTREAM_IDLE: Metric = gauge(
     PROVIDER,
     "Connections to the provider that are kept for later, as of the last second.",
 );
+pub(crate) const CALLS: Metric =
+    counter("fastgate_deployment_calls_total", DEPLOYMENT, "Calls to a deployment, repeats and trials included.");
+pub(crate) const FAILURES: Metric = counter(
+    "fastgate_deployment_failures_total",
+    &["deployment", "reason"],
+    "Calls to a deployment that failed, by reason.",
+);
+pub(crate) const STATE: Metric = gauge(
+    "fastgate_deployment_state",
+    DEPLOYMENT,
+    "0 in use, 1 paused by its provider's wish, 2 on trial, 3 left alone after failures.",
+);
+pub(crate) const CALLS_IN_FLIGHT: Metric =
+    gauge("fastgate_deployment_in_flight", DEPLOYMENT, "Calls to a deployment under way.");
+pub(crate) const CALLS_LIMIT: Metric = gauge(
+    "fastgate_deployment_concurrency_limit",
+    DEPLOYMENT,
+    "How many may be under way; absent while nothing limits them.",
+);
+pub(crate) const CREDENTIALS_PAUSED: Metric =
+    gauge("fastgate_provider_credentials_paused", PROVIDER, "Keys of a provider that are left alone for now.");
 pub(crate) const LOG_DROPPED: Metric =
     counter("fastgate_access_log_dropped_total", &[], "Lines of the access log that could not be written.");
 pub(crate) const SPOOL_RECORDS: Metric = counter("fastgate_spool_records_total", &[], "Records appended to the spool.");
@@ -123,7 +144,7 @@ pub(crate) const OPEN_FDS: Metric = gauge("process_open_fds", &[], "Open file de
 pub(crate) const MAX_FDS: Metric = gauge("process_max_fds", &[], "File descriptors that may be open (Linux).");
 
 #[cfg(test)]
-pub(super) const METRICS: [&Metric; 33] = [
+pub(super) const METRICS: [&Metric; 39] = [
     &STARTED,
     &IN_FLIGHT,
     &SETTLED,
@@ -144,6 +165,12 @@ pub(super) const METRICS: [&Metric; 33] = [
     &CLIENT_CONNECTIONS,
     &UPSTREAM_OPEN,
     &UPSTREAM_IDLE,
+    &CALLS,
+    &FAILURES,
+    &STATE,
+    &CALLS_IN_FLIGHT,
+    &CALLS_LIMIT,
+    &CREDENTIALS_PAUSED,
     &LOG_DROPPED,
     &SPOOL_RECORDS,
     &SPOOL_FAILURES,

@@ -1,0 +1,334 @@
+//! One attempt: a call to one deployment, judged before anything of its answer goes to the client.
+//!
+//! What comes back is either an answer that is committed to, or why another attempt may be worth it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::resilience::classify::{Classified, ErrorDialect, Facts, Headers, classify, classify_event};
+use fastgate_core::resilience::{Action, Reason, Verdict};
+use http::{HeaderMap, HeaderName, HeaderValue, header, response};
+use tokio::time::Instant;
+
+use crate::answer::{self, Judged, Reply};
+use crate::flight::{Flight, Plan};
+use crate::operation::{self, Gives, Goes};
+use crate::payload::Payload;
+use crate::record::{Books, Record, Stage};
+use crate::relay::Events;
+use crate::resilience::Call;
+use crate::settlement::Settlement;
+use crate::snapshot::Snapshot;
+use crate::worker::Worker;
+
+/// JSON answers are read whole up to here before the first byte goes out; larger ones are relayed.
+const WHOLE_ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// What an attempt needs beside the payload; the same for every deployment of an exchange.
+pub(crate) struct Asked<'a> {
+    pub(crate) worker: &'a Rc<Worker>,
+    pub(crate) snapshot: &'a Arc<Snapshot>,
+    pub(crate) call: operation::Call<'a>,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) trace: [(HeaderName, Option<HeaderValue>); 2],
+    /// Choices that the client asked for.
+    pub(crate) choices: u64,
+    /// The client does without the token counts that providers of streams are asked for.
+    pub(crate) splices_usage: bool,
+}
+
+/// Where to, and how long it may take.
+pub(crate) struct Leg<'a> {
+    /// Index of the deployment.
+    pub(crate) deployment: usize,
+    /// The provider's name for the model, where one is asked for.
+    pub(crate) model: Option<&'a str>,
+    pub(crate) first_content_by: Instant,
+    /// The exchange has not called this deployment before.
+    pub(crate) is_first_call: bool,
+    /// Nothing else could be tried after this: a stream passes at once.
+    pub(crate) is_last: bool,
+}
+
+/// Why an attempt came to nothing.
+pub(crate) enum Failed {
+    /// The deployment's doing; another attempt may be worth it.
+    Attempt(Box<FailedAttempt>),
+    /// Nobody's at the provider: the client's upload ended, say. The exchange is over.
+    Exchange(Failure),
+}
+
+impl Failed {
+    fn replaced(mut self, is_replaced: bool) -> Self {
+        if let Self::Attempt(failed) = &mut self {
+            failed.is_replaced = is_replaced;
+        }
+        self
+    }
+}
+
+/// An attempt that the deployment failed.
+pub(crate) struct FailedAttempt {
+    pub(crate) verdict: Verdict,
+    /// In the gateway's words.
+    pub(crate) failure: Failure,
+    /// The provider's own, where it is fit to be passed on.
+    pub(crate) original: Option<(response::Parts, Bytes)>,
+    /// Tokens that the model would have had to take, where the provider told.
+    pub(crate) needed_tokens: Option<u64>,
+    /// Status that the provider answered with.
+    pub(crate) status: Option<u16>,
+    /// It may have been two calls: a kept connection died under the first.
+    pub(crate) is_replaced: bool,
+}
+
+impl FailedAttempt {
+    /// Found by the gateway itself.
+    pub(crate) fn own(verdict: Verdict, failure: Failure, status: Option<u16>) -> Failed {
+        Failed::Attempt(Box::new(Self {
+            verdict,
+            failure,
+            original: None,
+            needed_tokens: None,
+            status,
+            is_replaced: false,
+        }))
+    }
+}
+
+impl Asked<'_> {
+    /// Makes one attempt and notes what it came to with the deployment's health.
+    pub(crate) async fn attempt(
+        &self,
+        settlement: &mut Settlement,
+        payload: &mut Payload,
+        leg: Leg<'_>,
+    ) -> Result<Reply, Failed> {
+        let stream_usage = self.snapshot.provider(leg.deployment).stream_usage;
+        let upstream = payload.upstream(leg.model, stream_usage).map_err(Failed::Exchange)?;
+        let record = &mut settlement.record;
+        record.lap(Stage::Route);
+        record.attempts += 1;
+        let started = record.last_lap();
+        let operation = self.call.operation();
+        let deployment = &self.snapshot.tables.deployments[leg.deployment];
+        let target = self.snapshot.target(deployment);
+        let address = target
+            .address(self.call, self.query)
+            .map_err(|_| Failed::Exchange(Failure::invalid_request("the query can't be part of an address", None)))?;
+        let fleet = &self.snapshot.fleet;
+        let credential = fleet.credential(deployment.provider, self.worker.random(), started);
+        let plan = Plan {
+            deployment,
+            target,
+            head: &target.heads[credential],
+            method: &operation.method,
+            address: &address,
+            content_type: upstream.content_type,
+            accept: HeaderValue::from_static(match operation.gives {
+                Gives::Object => "application/json, text/event-stream",
+                Gives::Content => "*/*",
+            }),
+            trace: &self.trace,
+            started,
+            first_content_by: leg.first_content_by,
+            idle_connections: self.snapshot.tables.bounds.idle_connections,
+            answer_limit_bytes: self.snapshot.tables.bounds.answer_body_bytes,
+            call: fleet.begin(leg.deployment, deployment.provider, credential, started),
+        };
+        if leg.is_first_call {
+            fleet.deposit_retry(deployment.provider);
+        }
+        let launched = Flight::launch(self.worker, plan, upstream.body).await;
+        settlement.record.lap(Stage::Provider);
+        let flight = match launched {
+            Ok(flight) => flight,
+            Err(grounded) => {
+                // An upload that the client or the gateway ended is no failure of the provider.
+                if let Some(refusal) = upstream.refusal.and_then(|refusal| refusal.get().cloned()) {
+                    return Err(Failed::Exchange(refusal));
+                }
+                payload.restore(grounded.unsent);
+                return Err(give_up(grounded.call, grounded.failure, None).replaced(grounded.is_replaced));
+            }
+        };
+        let (is_spliced, is_replaced) = (self.splices_usage && stream_usage, flight.is_replaced);
+        self.receive(settlement, flight, &leg, is_spliced).await.map_err(|failed| failed.replaced(is_replaced))
+    }
+
+    /// Reads the answer if it is JSON, or leaves it to be relayed.
+    async fn receive(
+        &self,
+        settlement: &mut Settlement,
+        mut flight: Flight,
+        leg: &Leg<'_>,
+        is_spliced: bool,
+    ) -> Result<Reply, Failed> {
+        let operation = self.call.operation();
+        let record = &mut settlement.record;
+        let is_success = flight.head.status.is_success();
+        if is_success && has_type(&flight.head, "text/event-stream") {
+            return self.receive_events(record, flight, leg, is_spliced).await;
+        }
+        if is_success && operation.gives == Gives::Content && !has_type(&flight.head, "application/json") {
+            return self.receive_content(record, flight, leg).await;
+        }
+        let status = Some(flight.head.status.as_u16());
+        let (body, is_whole) = match flight.read(WHOLE_ANSWER_LIMIT_BYTES).await {
+            Ok(read) => read,
+            Err(failure) => return Err(give_up(flight.call, failure, status)),
+        };
+        record.lap(Stage::Answer);
+        let id = &self.snapshot.tables.deployments[leg.deployment].id;
+        let wants_events = record.is_stream && operation.goes == Goes::ByModel && operation.gives == Gives::Object;
+        match answer::judge(&flight.head, &body, is_whole, operation) {
+            Judged::Answer(_) if wants_events => {
+                let message = format!("{id}: the provider answered in one piece where a stream was asked for");
+                Err(garbage(flight.call, message, status))
+            }
+            Judged::Answer(answer) => {
+                (record.usage, record.service_tier) = (answer.usage, answer.service_tier);
+                if operation.books == Books::ReportedOrEstimated {
+                    record.content_bytes = body.len() as u64;
+                }
+                if is_whole {
+                    flight.call.succeed(record.output_tokens(), record.last_lap());
+                    Ok(Reply::Whole { head: flight.head, body })
+                } else {
+                    flight.note_content();
+                    Ok(Reply::Rest { flight, head: body })
+                }
+            }
+            Judged::Unusable(what) => Err(garbage(flight.call, format!("{id}: the provider {what}"), status)),
+            Judged::Error => Err(self.fail(flight, body, is_whole, leg)),
+        }
+    }
+
+    async fn receive_events(
+        &self,
+        record: &mut Record,
+        mut flight: Flight,
+        leg: &Leg<'_>,
+        is_spliced: bool,
+    ) -> Result<Reply, Failed> {
+        let tables = &self.snapshot.tables;
+        let deployment = &tables.deployments[leg.deployment];
+        let reader = self.call.operation().dialect.stream_reader(self.choices);
+        let secrets = Arc::clone(&self.snapshot.target(deployment).secrets);
+        let mut events = Box::new(Events::new(reader, tables.bounds.stream_event_bytes, is_spliced, secrets));
+        if leg.is_last {
+            flight.commit();
+            return Ok(Reply::Events { flight, events });
+        }
+        let held = events.hold(&mut flight).await;
+        record.lap(Stage::Answer);
+        let Err(broken) = held else {
+            if events.has_content() {
+                record.note_first_content();
+            }
+            return Ok(Reply::Events { flight, events });
+        };
+        let status = Some(flight.head.status.as_u16());
+        let Some(data) = broken.error_event else { return Err(give_up(flight.call, broken.failure, status)) };
+        let classified = classify_event(self.error_dialect(leg.deployment), &data, unix_ms());
+        let message = format!("{}: the provider's stream began with an error", deployment.id);
+        let failure =
+            Failure { provider_code: classified.code.clone(), ..Failure::new(Cause::ProviderFailed, message) };
+        flight.call.fail(&classified.verdict, Instant::now());
+        Err(Failed::Attempt(Box::new(FailedAttempt {
+            verdict: classified.verdict,
+            failure,
+            original: None,
+            needed_tokens: classified.needed_tokens,
+            status,
+            is_replaced: false,
+        })))
+    }
+
+    /// Sound, text or a file goes out as it comes, once its first bytes are there.
+    async fn receive_content(&self, record: &mut Record, mut flight: Flight, leg: &Leg<'_>) -> Result<Reply, Failed> {
+        let status = Some(flight.head.status.as_u16());
+        if let Err(what) = answer::judge_content(&flight.head) {
+            let id = &self.snapshot.tables.deployments[leg.deployment].id;
+            return Err(garbage(flight.call, format!("{id}: the provider {what}"), status));
+        }
+        let (body, is_whole) = match flight.read(0).await {
+            Ok(read) => read,
+            Err(failure) => return Err(give_up(flight.call, failure, status)),
+        };
+        record.lap(Stage::Answer);
+        if is_whole {
+            flight.call.succeed(0, record.last_lap());
+            return Ok(Reply::Whole { head: flight.head, body });
+        }
+        flight.note_content();
+        Ok(Reply::Rest { flight, head: body })
+    }
+
+    /// How the provider of a deployment writes errors.
+    fn error_dialect(&self, deployment: usize) -> ErrorDialect {
+        self.snapshot.provider(deployment).dialect.into()
+    }
+
+    /// The provider answered with an error.
+    fn fail(&self, flight: Flight, body: Bytes, is_whole: bool, leg: &Leg<'_>) -> Failed {
+        let deployment = &self.snapshot.tables.deployments[leg.deployment];
+        let Flight { head, mut call, .. } = flight;
+        let status = head.status.as_u16();
+        let facts = Facts { status, body: &body, headers: &Fields(&head.headers), now_unix_ms: unix_ms() };
+        let Classified { verdict, code, needed_tokens, .. } = classify(self.error_dialect(leg.deployment), &facts);
+        let now = Instant::now();
+        call.fail(&verdict, now);
+        let is_of_credential = matches!(verdict.reason, Reason::RateLimited | Reason::QuotaSpent);
+        let may_change = is_of_credential && self.snapshot.fleet.has_other_credential(deployment.provider, now);
+        // What one key may no longer do, another may.
+        let verdict = if may_change { Verdict { action: Action::DisableKey, ..verdict } } else { verdict };
+        let (failure, is_fit) = answer::describe_error(&deployment.id, status, is_whole, &verdict);
+        let failure = Failure { provider_code: code, ..failure };
+        let original = is_fit.then(|| (head, self.snapshot.target(deployment).secrets.remove_from(body)));
+        Failed::Attempt(Box::new(FailedAttempt {
+            verdict,
+            failure,
+            original,
+            needed_tokens,
+            status: Some(status),
+            is_replaced: false,
+        }))
+    }
+}
+
+/// The headers of an answer, for the classifier.
+struct Fields<'a>(&'a HeaderMap);
+
+impl Headers for Fields<'_> {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name).map(HeaderValue::as_bytes)
+    }
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The gateway itself found the provider wanting.
+fn give_up(mut call: Call, failure: Failure, status: Option<u16>) -> Failed {
+    let verdict = Verdict::of_cause(failure.cause);
+    call.fail(&verdict, Instant::now());
+    FailedAttempt::own(verdict, failure, status)
+}
+
+/// The answer is none.
+fn garbage(mut call: Call, message: String, status: Option<u16>) -> Failed {
+    let verdict = Verdict { action: Action::Wait, reason: Reason::Garbage, pause_ns: None };
+    call.fail(&verdict, Instant::now());
+    FailedAttempt::own(verdict, Failure::new(Cause::ProviderFailed, message), status)
+}
+
+fn has_type(head: &response::Parts, essence: &str) -> bool {
+    let found = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.as_bytes().get(..essence.len()));
+    found.is_some_and(|found| found.eq_ignore_ascii_case(essence.as_bytes()))
+}

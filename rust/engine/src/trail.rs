@@ -1,0 +1,89 @@
+//! The attempts of an exchange that came to nothing, in order: a header for the client, a list in the record.
+
+use std::io::Write;
+use std::time::Duration;
+
+use fastgate_core::json_object::JsonObject;
+use fastgate_core::resilience::Reason;
+use fastgate_core::tables::Tables;
+
+/// Attempts that are written down; there can hardly be more.
+const LIMIT: usize = 32;
+
+/// An attempt that came to nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Tried {
+    /// Index of the deployment.
+    pub(crate) deployment: usize,
+    /// Why.
+    pub(crate) reason: Reason,
+    /// What the provider answered with, if it did.
+    pub(crate) status: Option<u16>,
+    /// How long it took.
+    pub(crate) took: Duration,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Trail(Vec<Tried>);
+
+impl Trail {
+    pub(crate) fn push(&mut self, tried: Tried) {
+        if self.0.len() < LIMIT {
+            self.0.push(tried);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether this deployment is among them.
+    pub(crate) fn has(&self, deployment: usize) -> bool {
+        self.0.iter().any(|tried| tried.deployment == deployment)
+    }
+
+    /// How many deployments there were.
+    pub(crate) fn deployments(&self) -> usize {
+        let is_new = |(index, tried): &(usize, &Tried)| {
+            !self.0[..*index].iter().any(|earlier| earlier.deployment == tried.deployment)
+        };
+        self.0.iter().enumerate().filter(is_new).count()
+    }
+
+    /// `gpt-4o-us;reason=overloaded;status=503;ms=212, …`: a list of RFC 9651 without its quotes, since ids are words.
+    pub(crate) fn header(&self, tables: &Tables) -> Vec<u8> {
+        let mut text = Vec::new();
+        for tried in &self.0 {
+            if !text.is_empty() {
+                text.extend_from_slice(b", ");
+            }
+            // Into memory: nothing here can fail.
+            let _ = write!(text, "{};reason={}", tables.deployments[tried.deployment].id, tried.reason.name());
+            if let Some(status) = tried.status {
+                let _ = write!(text, ";status={status}");
+            }
+            let _ = write!(text, ";ms={}", tried.took.as_millis());
+        }
+        text
+    }
+
+    /// The same as a JSON array.
+    pub(crate) fn write(&self, tables: &Tables, into: &mut Vec<u8>) {
+        into.push(b'[');
+        for (index, tried) in self.0.iter().enumerate() {
+            if index > 0 {
+                into.push(b',');
+            }
+            let deployment = &tables.deployments[tried.deployment];
+            let mut object = JsonObject::begin(into);
+            object.text("deployment", &deployment.id);
+            object.text("provider", &tables.providers[deployment.provider].id);
+            object.text("reason", tried.reason.name());
+            object.number_or_null("status", tried.status);
+            object.number("us", u64::try_from(tried.took.as_micros()).unwrap_or(u64::MAX));
+            object.end();
+        }
+        into.push(b']');
+    }
+}
