@@ -166,7 +166,8 @@ impl Exchange<'_> {
             splices_usage: request.is_some_and(|request| request.usage_splice.is_some()),
         };
         let budget = [wishes.budget, choice.budget].into_iter().flatten().min();
-        let reply = self.pursue(&asked, choice, payload, budget).await?;
+        // Boxed: what an attempt needs would otherwise be moved with every step up to the first.
+        let reply = Box::pin(self.pursue(&asked, choice, payload, budget)).await?;
         if let Reply::Whole { body, .. } = &reply
             && operation.is_kept
         {
