@@ -22,10 +22,10 @@ use fastgate_core::resilience::breaker::Breaker;
 use fastgate_core::resilience::health::DeploymentHealth;
 use fastgate_core::resilience::latency::Latency;
 use fastgate_core::resilience::retry_budget::RetryBudget;
-use fastgate_core::routing::{Asking, Conditions, Needs, Policy, explain, pick, route};
+use fastgate_core::routing::{Asking, Conditions, Needs, Policy, draw, explain, route};
 use fastgate_core::spool::{Step, frame, read};
 use fastgate_core::sse::{Splitter, event_data};
-use fastgate_core::tables::{BreakerSettings, JwtIssuer, Key, Member, Tables};
+use fastgate_core::tables::{BreakerSettings, JwtIssuer, Key, Tables};
 use fastgate_core::telemetry::access_line::AccessLine;
 use fastgate_core::telemetry::recorder::{Exchange, LabelSets, Metrics, Recorder};
 use fastgate_core::telemetry::series::{Cost, TokenCount};
@@ -85,8 +85,7 @@ fn decisions(criterion: &mut Criterion) {
     };
     let ring = KeyRing::new((0..10_000).map(key).collect());
     criterion.bench_function("key/10000", |bencher| bencher.iter(|| ring.find(black_box(b"fg_key_number_77"), 0)));
-    let members: Vec<Member> = (0..8).map(|deployment| Member { deployment, weight: 3 }).collect();
-    criterion.bench_function("pick/8", |bencher| bencher.iter(|| pick(black_box(&members), 1 << 63, |_| true)));
+    criterion.bench_function("draw/8", |bencher| bencher.iter(|| draw(black_box([3; 8]).into_iter(), 1 << 63)));
 }
 
 /// All is well, and drawing costs what it does in the engine.

@@ -1,7 +1,5 @@
 //! What goes back to the client: which answers of a provider are passed on, with which headers, and refusals.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use fastgate_core::dialects::{Answer, Flaw, openai};
 use fastgate_core::failure::{Cause, Failure};
@@ -10,6 +8,7 @@ use fastgate_core::telemetry::access_line::write_usd;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
 
 use crate::body::ResponseBody;
+use crate::clock::{microseconds, milliseconds};
 use crate::flight::Flight;
 use crate::idempotency::Subscription;
 use crate::operation::{Gives, Goes, Operation};
@@ -270,13 +269,13 @@ fn describe(headers: &mut HeaderMap, record: &Record) {
         headers.insert(TRAIL, trail);
     }
     if let Some(budget) = record.budget {
-        headers.insert(BUDGET, milliseconds(budget));
-        headers.insert(BUDGET_LEFT, milliseconds(budget.saturating_sub(record.elapsed())));
+        headers.insert(BUDGET, milliseconds(budget).into());
+        headers.insert(BUDGET_LEFT, milliseconds(budget.saturating_sub(record.elapsed())).into());
     }
     if let Some(deployment) = record.deployment {
         headers.insert(DEPLOYMENT, record.snapshot.deployment_names[deployment].clone());
     }
-    headers.insert(OVERHEAD, HeaderValue::from(u64::try_from(record.overhead().as_micros()).unwrap_or(u64::MAX)));
+    headers.insert(OVERHEAD, HeaderValue::from(microseconds(record.overhead())));
 }
 
 /// No client is told to wait for longer than this.
@@ -292,10 +291,6 @@ fn bound_retry_hints(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-}
-
-fn milliseconds(time: Duration) -> HeaderValue {
-    HeaderValue::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn usd(pusd: i64) -> Option<HeaderValue> {

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header, response};
 use tokio::time::Instant;
 
 use crate::answer::{self, Judged, Reply};
+use crate::clock::unix_ms;
 use crate::flight::{Flight, Plan};
 use crate::operation::{self, Gives, Goes};
 use crate::payload::Payload;
@@ -70,6 +71,12 @@ impl Failed {
     }
 }
 
+impl From<FailedAttempt> for Failed {
+    fn from(failed: FailedAttempt) -> Self {
+        Self::Attempt(Box::new(failed))
+    }
+}
+
 /// An attempt that the deployment failed.
 pub(crate) struct FailedAttempt {
     pub(crate) verdict: Verdict,
@@ -86,16 +93,9 @@ pub(crate) struct FailedAttempt {
 }
 
 impl FailedAttempt {
-    /// Found by the gateway itself.
-    pub(crate) fn own(verdict: Verdict, failure: Failure, status: Option<u16>) -> Failed {
-        Failed::Attempt(Box::new(Self {
-            verdict,
-            failure,
-            original: None,
-            needed_tokens: None,
-            status,
-            is_replaced: false,
-        }))
+    /// Of which no more is known.
+    pub(crate) fn new(verdict: Verdict, failure: Failure, status: Option<u16>) -> Self {
+        Self { verdict, failure, original: None, needed_tokens: None, status, is_replaced: false }
     }
 }
 
@@ -120,7 +120,7 @@ impl Asked<'_> {
             .address(self.call, self.query)
             .map_err(|_| Failed::Exchange(Failure::invalid_request("the query can't be part of an address", None)))?;
         let fleet = &self.snapshot.fleet;
-        let credential = fleet.credential(deployment.provider, self.worker.random(), started);
+        let credential = fleet.credential(leg.deployment, self.worker.random(), started);
         let plan = Plan {
             deployment,
             target,
@@ -137,10 +137,10 @@ impl Asked<'_> {
             first_content_by: leg.first_content_by,
             idle_connections: self.snapshot.tables.bounds.idle_connections,
             answer_limit_bytes: self.snapshot.tables.bounds.answer_body_bytes,
-            call: fleet.begin(leg.deployment, deployment.provider, credential, started),
+            call: fleet.begin(leg.deployment, credential, started),
         };
         if leg.is_first_call {
-            fleet.deposit_retry(deployment.provider);
+            fleet.deposit_retry(leg.deployment);
         }
         let launched = Flight::launch(self.worker, plan, upstream.body).await;
         settlement.record.lap(Stage::Provider);
@@ -233,19 +233,13 @@ impl Asked<'_> {
         };
         let status = Some(flight.head.status.as_u16());
         let Some(data) = broken.error_event else { return Err(give_up(flight.call, broken.failure, status)) };
-        let classified = classify_event(self.error_dialect(leg.deployment), &data, unix_ms());
+        let classified = classify_event(self.error_dialect(leg.deployment), &data, unix_ms(SystemTime::now()));
         let message = format!("{}: the provider's stream began with an error", deployment.id);
         let failure =
             Failure { provider_code: classified.code.clone(), ..Failure::new(Cause::ProviderFailed, message) };
         flight.call.fail(&classified.verdict, Instant::now());
-        Err(Failed::Attempt(Box::new(FailedAttempt {
-            verdict: classified.verdict,
-            failure,
-            original: None,
-            needed_tokens: classified.needed_tokens,
-            status,
-            is_replaced: false,
-        })))
+        let failed = FailedAttempt::new(classified.verdict, failure, status);
+        Err(FailedAttempt { needed_tokens: classified.needed_tokens, ..failed }.into())
     }
 
     /// Sound, text or a file goes out as it comes, once its first bytes are there.
@@ -278,25 +272,19 @@ impl Asked<'_> {
         let deployment = &self.snapshot.tables.deployments[leg.deployment];
         let Flight { head, mut call, .. } = flight;
         let status = head.status.as_u16();
-        let facts = Facts { status, body: &body, headers: &Fields(&head.headers), now_unix_ms: unix_ms() };
+        let facts =
+            Facts { status, body: &body, headers: &Fields(&head.headers), now_unix_ms: unix_ms(SystemTime::now()) };
         let Classified { verdict, code, needed_tokens, .. } = classify(self.error_dialect(leg.deployment), &facts);
         let now = Instant::now();
         call.fail(&verdict, now);
         let is_of_credential = matches!(verdict.reason, Reason::RateLimited | Reason::QuotaSpent);
-        let may_change = is_of_credential && self.snapshot.fleet.has_other_credential(deployment.provider, now);
+        let may_change = is_of_credential && self.snapshot.fleet.has_other_credential(leg.deployment, now);
         // What one key may no longer do, another may.
         let verdict = if may_change { Verdict { action: Action::DisableKey, ..verdict } } else { verdict };
         let (failure, is_fit) = answer::describe_error(&deployment.id, status, is_whole, &verdict);
         let failure = Failure { provider_code: code, ..failure };
         let original = is_fit.then(|| (head, self.snapshot.target(deployment).secrets.remove_from(body)));
-        Failed::Attempt(Box::new(FailedAttempt {
-            verdict,
-            failure,
-            original,
-            needed_tokens,
-            status: Some(status),
-            is_replaced: false,
-        }))
+        FailedAttempt { original, needed_tokens, ..FailedAttempt::new(verdict, failure, Some(status)) }.into()
     }
 }
 
@@ -309,23 +297,18 @@ impl Headers for Fields<'_> {
     }
 }
 
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
 /// The gateway itself found the provider wanting.
 fn give_up(mut call: Call, failure: Failure, status: Option<u16>) -> Failed {
     let verdict = Verdict::of_cause(failure.cause);
     call.fail(&verdict, Instant::now());
-    FailedAttempt::own(verdict, failure, status)
+    FailedAttempt::new(verdict, failure, status).into()
 }
 
 /// The answer is none.
 fn garbage(mut call: Call, message: String, status: Option<u16>) -> Failed {
     let verdict = Verdict { action: Action::Wait, reason: Reason::Garbage, pause_ns: None };
     call.fail(&verdict, Instant::now());
-    FailedAttempt::own(verdict, Failure::new(Cause::ProviderFailed, message), status)
+    FailedAttempt::new(verdict, Failure::new(Cause::ProviderFailed, message), status).into()
 }
 
 fn has_type(head: &response::Parts, essence: &str) -> bool {

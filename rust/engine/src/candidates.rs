@@ -31,10 +31,6 @@ impl<'a> Candidates<'a> {
         self.deployments[candidate]
     }
 
-    fn provider(&self, deployment: usize) -> usize {
-        self.snapshot.tables.deployments[deployment].provider
-    }
-
     /// Remembers what a failure tells of the request.
     pub(crate) fn note(&mut self, failed: &FailedAttempt) {
         self.needed_tokens = self.needed_tokens.max(failed.needed_tokens);
@@ -47,13 +43,11 @@ impl Conditions for Candidates<'_> {
     }
 
     fn is_available(&self, candidate: usize, now_ns: u64) -> bool {
-        let deployment = self.deployments[candidate];
-        self.snapshot.fleet.is_available(deployment, self.provider(deployment), now_ns)
+        self.snapshot.fleet.is_available(self.deployments[candidate], now_ns)
     }
 
     fn available_from_ns(&self, candidate: usize) -> u64 {
-        let deployment = self.deployments[candidate];
-        self.snapshot.fleet.available_from_ns(deployment, self.provider(deployment))
+        self.snapshot.fleet.available_from_ns(self.deployments[candidate])
     }
 
     fn first_content_p50_ns(&self, candidate: usize) -> Option<u64> {
@@ -83,6 +77,6 @@ impl Conditions for Candidates<'_> {
     }
 
     fn take_retry(&self, candidate: usize, now_ns: u64) -> bool {
-        self.snapshot.fleet.take_retry(self.provider(self.deployments[candidate]), now_ns)
+        self.snapshot.fleet.take_retry(self.deployments[candidate], now_ns)
     }
 }

@@ -103,10 +103,7 @@ impl Chooser<'_> {
     /// [`Cause::NotFound`].
     pub(crate) fn by_model(&self, model: &str, payload: &Payload, wishes: &Wishes<'_>) -> Result<Choice, Failure> {
         if !self.caller.may_use(model) {
-            return Err(about_model(
-                Cause::ModelForbidden,
-                format!("this key or token may not use the model `{model}`"),
-            ));
+            return Err(forbidden(model));
         }
         let continues = payload.request().and_then(|request| request.continues.as_deref());
         let bound = continues.map_or(Ok(Bound::Free), |id| self.bound_by(id))?;
@@ -249,7 +246,7 @@ pub(crate) fn asking<'a>(
         cost_class: wishes.cost_class,
         needs: json.filter(|_| looks_at_needs).map(needs).unwrap_or_default(),
         hour: u8::try_from(now_unix_s.rem_euclid(86_400) / 3600).unwrap_or_default(),
-        load_permille: if snapshot.looks_at_load { load_permille(shared, snapshot) } else { 0 },
+        load_permille: if snapshot.policy.looks_at_load() { load_permille(shared, snapshot) } else { 0 },
         preferences: wishes.preferences.clone(),
         bound_deployment: None,
     }
@@ -272,8 +269,7 @@ pub(crate) struct Facts<'a, D> {
 
 impl<D: Fn() -> u64> Conditions for Facts<'_, D> {
     fn is_available(&self, deployment: usize) -> bool {
-        let provider = self.snapshot.tables.deployments[deployment].provider;
-        self.snapshot.fleet.is_available(deployment, provider, self.now_ns)
+        self.snapshot.fleet.is_available(deployment, self.now_ns)
     }
 
     fn is_priced(&self, deployment: usize, model: &str) -> bool {
@@ -307,6 +303,11 @@ impl<D: Fn() -> u64> Conditions for Facts<'_, D> {
     fn random(&self) -> u64 {
         (self.draw)()
     }
+}
+
+/// The key or token does not list the model.
+pub(crate) fn forbidden(model: &str) -> Failure {
+    about_model(Cause::ModelForbidden, format!("this key or token may not use the model `{model}`"))
 }
 
 fn refuse(no_route: &NoRoute, tables: &Tables, asking: &Asking<'_>) -> Failure {

@@ -83,7 +83,7 @@ async fn share(
     let tables = &snapshot.tables;
     // Who may not ask is refused, and recorded, as ever.
     let admitted = guard::admit(worker, &snapshot, &parts.headers, &parts.uri, peer, SystemTime::now());
-    let Ok(tenant) = admitted.map(|caller| tables.tenants[caller.tenant].id.as_str()) else {
+    let Ok(tenant) = admitted.map(|caller| caller.tenant) else {
         return carry(worker, call, Request::from_parts(parts, body), peer).await;
     };
     let refuse = |failure| {
@@ -101,7 +101,7 @@ async fn share(
     }
     let bounds = (Duration::from_millis(tables.resilience.idempotency_ms), tables.resilience.idempotency_bytes);
     let store = &worker.shared.idempotency;
-    match store.claim((tenant, key), (call.index, &body), bounds, std::time::Instant::now()) {
+    match store.claim((&tables.tenants[tenant].id, key), (call.index, &body), bounds, std::time::Instant::now()) {
         Claim::Reused => refuse(Failure::new(
             Cause::IdempotencyKeyReused,
             "this Idempotency-Key was used for another request: take a new one, or send the same request",
@@ -119,7 +119,7 @@ async fn share(
         }
         Claim::Follow(subscription) => {
             let mut settlement = begin(worker, call, &parts.headers, &snapshot);
-            settlement.record.tenant = tables.tenants.iter().position(|known| known.id == tenant);
+            settlement.record.tenant = Some(tenant);
             settlement.record.request_bytes = body.len() as u64;
             answer::shared(worker, subscription, Some(settlement)).await
         }

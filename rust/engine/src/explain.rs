@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use crate::choice::{Facts, asking};
+use crate::choice::{Facts, asking, forbidden};
+use crate::clock::{milliseconds, unix_s};
 use crate::gateway::Shared;
 use crate::guard::{Caller, Credential};
 use crate::identity::Identity;
@@ -71,8 +72,7 @@ pub(crate) fn explain(shared: &Shared, question: &[u8]) -> Result<Vec<u8>, Strin
     let mut identity = Identity::read(&caller, &headers).map_err(told)?;
     identity.complete(key.map(fastgate_core::tables::Key::id), named.user);
     wishes.preferences.check(&snapshot.policy)?;
-    let now_unix_s =
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
+    let now_unix_s = unix_s(SystemTime::now());
     let asking = asking(shared, &snapshot, &caller, (&identity, &wishes), (&named.model, Some(body)), now_unix_s);
     // The same draws each time, so that the same question has the same answer.
     let drawn = Cell::new(0_u64);
@@ -83,17 +83,14 @@ pub(crate) fn explain(shared: &Shared, question: &[u8]) -> Result<Vec<u8>, Strin
     let facts = Facts { snapshot: &snapshot, now_ns: shared.registry.ns(Instant::now()), now_unix_s, draw };
     let mut explanation = serde_json::to_value(routing::explain(&snapshot.tables, &snapshot.policy, &asking, &facts))
         .map_err(|error| error.to_string())?;
-    let is_forbidden = !caller.may_use(&named.model);
-    if is_forbidden {
-        explanation["error"] = serde_json::json!({
-            "code": "model_not_allowed",
-            "is_temporary": false,
-            "message": format!("this key or token may not use the model `{}`", named.model),
-        });
+    if !caller.may_use(&named.model) {
+        let failure = forbidden(&named.model);
+        explanation["error"] =
+            serde_json::json!({"code": failure.code(), "is_temporary": false, "message": failure.message});
     }
     if let Some(budget) = wishes.budget {
         let own = explanation["budget_ms"].as_u64().unwrap_or(u64::MAX);
-        explanation["budget_ms"] = own.min(u64::try_from(budget.as_millis()).unwrap_or(u64::MAX)).into();
+        explanation["budget_ms"] = own.min(milliseconds(budget)).into();
     }
     Ok(explanation.to_string().into_bytes())
 }

@@ -251,10 +251,7 @@ async fn fresh_connection(plan: &Plan<'_>) -> Result<Connection, Failure> {
 fn request(plan: &Plan<'_>, connection: &Connection, body: UpstreamBody) -> Request<UpstreamBody> {
     let mut request = Request::new(body);
     *request.method_mut() = plan.method.clone();
-    *request.uri_mut() = match connection {
-        Connection::Http1(_) => plan.address.path.clone(),
-        Connection::Http2(_) => plan.address.uri.clone(),
-    };
+    *request.uri_mut() = plan.address.on(connection);
     let headers = request.headers_mut();
     *headers = plan.head.headers.clone();
     headers.insert(header::ACCEPT, plan.accept.clone());

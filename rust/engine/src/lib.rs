@@ -10,6 +10,7 @@ pub mod body;
 mod candidates;
 mod choice;
 mod client_tokens;
+mod clock;
 pub mod doors;
 pub mod entry;
 mod exchange;

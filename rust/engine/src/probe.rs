@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::snapshot::Snapshot;
 use crate::upload::UpstreamBody;
-use crate::upstream::{Connection, connect};
+use crate::upstream::connect;
 use crate::worker::Worker;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,16 +35,12 @@ pub(crate) fn start_due(worker: &Rc<Worker>) {
 
 /// Whether the provider answers, with anything but a failure of its own.
 async fn is_back(snapshot: &Snapshot, deployment: usize, random: u64) -> bool {
-    let provider = snapshot.tables.deployments[deployment].provider;
-    let target = &snapshot.targets[provider];
-    let credential = snapshot.fleet.credential(provider, random, Instant::now());
+    let target = snapshot.target(&snapshot.tables.deployments[deployment]);
+    let credential = snapshot.fleet.credential(deployment, random, Instant::now());
     let Ok(mut connection) = connect(&target.origin).await else { return false };
     let mut request = Request::new(UpstreamBody::Whole(Bytes::new()));
     *request.method_mut() = Method::GET;
-    *request.uri_mut() = match connection {
-        Connection::Http1(_) => target.probe.path.clone(),
-        Connection::Http2(_) => target.probe.uri.clone(),
-    };
+    *request.uri_mut() = target.probe.on(&connection);
     *request.headers_mut() = target.heads[credential].headers.clone();
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     let answer = connection.send(request).await;

@@ -13,6 +13,7 @@ use fastgate_core::usage::Usage;
 use tokio::time::Instant;
 
 use crate::choice::RouteTaken;
+use crate::clock::unix_s;
 use crate::identity::Identity;
 use crate::resilience::Drill;
 use crate::settlement::Outcome;
@@ -231,7 +232,7 @@ impl Record {
 
     /// When it began, in whole seconds since 1970.
     pub(crate) fn started_unix_s(&self) -> i64 {
-        self.started_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed())
+        unix_s(self.started_at)
     }
 
     fn price(&self) -> Cost {

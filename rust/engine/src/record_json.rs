@@ -1,12 +1,11 @@
 //! A record as it is written down: one JSON object, its fields in the order of `docs/records.md`.
 
-use std::time::{Duration, SystemTime};
-
 use fastgate_core::json_object::JsonObject;
 use fastgate_core::service_tier::ServiceTier;
 use fastgate_core::telemetry::series::{TOKEN_CLASSES, by_class};
 use fastgate_core::usage::Usage;
 
+use crate::clock::{microseconds, milliseconds, since_1970};
 use crate::record::{RECORD_VERSION, Record, STAGES};
 
 /// Names of the classes of tokens, in the order of [`by_class`].
@@ -37,7 +36,7 @@ pub(crate) fn write(record: &Record, into: &mut Vec<u8>) {
     object.number("v", RECORD_VERSION);
     object.text("id", record.id.as_str());
     object.text("trace_id", std::str::from_utf8(&trace_id).unwrap_or_default());
-    object.number("started_unix_us", record.started_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, micros));
+    object.number("started_unix_us", microseconds(since_1970(record.started_at)));
     object.text("operation", record.operation);
     object.text_or_null("tenant", record.tenant.map(|index| tables.tenants[index].id.as_str()));
     object.text_or_null("user", record.identity.user.as_deref());
@@ -59,7 +58,7 @@ pub(crate) fn write(record: &Record, into: &mut Vec<u8>) {
         object.object("route", |object| route.write(tables, object));
     }
     if let Some(budget) = record.budget {
-        object.number("budget_ms", u64::try_from(budget.as_millis()).unwrap_or(u64::MAX));
+        object.number("budget_ms", milliseconds(budget));
     }
     if let Some(drill) = &record.drill {
         object.text("drill", drill.id());
@@ -76,12 +75,12 @@ pub(crate) fn write(record: &Record, into: &mut Vec<u8>) {
     object.text_or_null("service_tier", record.service_tier.map(ServiceTier::name));
     object.number_or_null("cost_pusd", record.cost.known());
     object.number("request_bytes", record.request_bytes);
-    object.number("overhead_us", micros(record.overhead()));
-    object.number_or_null("first_content_us", record.first_content.map(micros));
-    object.number("total_us", micros(record.total));
+    object.number("overhead_us", microseconds(record.overhead()));
+    object.number_or_null("first_content_us", record.first_content.map(microseconds));
+    object.number("total_us", microseconds(record.total));
     object.object("stages_us", |object| {
         for (stage, name, _) in STAGES {
-            object.number(name, micros(record.stages[stage as usize]));
+            object.number(name, microseconds(record.stages[stage as usize]));
         }
     });
     object.end();
@@ -100,10 +99,6 @@ fn write_tags(tags: &[(String, String)], into: &mut Vec<u8>) {
     let tags: serde_json::Map<_, _> = tags.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     // Text into memory: nothing here can fail.
     let _ = serde_json::to_writer(into, &tags);
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use memchr::memmem;
 use crate::operation::{Call, OPERATIONS};
 use crate::rates::RateBook;
 use crate::resilience::{Fleet, Registry};
-use crate::upstream::{CountsByOrigin, Origin, ProxyMatcher, TlsRoots};
+use crate::upstream::{Connection, CountsByOrigin, Origin, ProxyMatcher, TlsRoots};
 
 /// What preparation takes from outside: proxies of the environment, trusted roots.
 #[derive(Debug)]
@@ -58,8 +58,6 @@ pub struct Snapshot {
     pub rates: RateBook,
     /// The policy tables, ready to be asked.
     pub(crate) policy: Policy,
-    /// Some row has a condition on the gateway's load.
-    pub(crate) looks_at_load: bool,
     /// How each deployment does.
     pub(crate) fleet: Arc<Fleet>,
     /// Seconds since 1970 when it was prepared; what `GET /v1/models` calls `created`.
@@ -93,6 +91,14 @@ pub(crate) struct Address {
 impl Address {
     fn new(origin: &Origin, path: &str) -> Result<Self, http::uri::InvalidUri> {
         Ok(Self { path: path.parse()?, uri: format!("{}://{}{path}", origin.scheme(), origin.authority()).parse()? })
+    }
+
+    /// As this connection's protocol wants it.
+    pub(crate) fn on(&self, connection: &Connection) -> Uri {
+        match connection {
+            Connection::Http1(_) => self.path.clone(),
+            Connection::Http2(_) => self.uri.clone(),
+        }
     }
 }
 
@@ -158,8 +164,6 @@ impl Snapshot {
             .collect::<Result<_, _>>()?;
         let has_one_tenant = has_one_tenant(&tables);
         let policy = Policy::prepare(&tables);
-        let looks_at_load =
-            tables.models.values().flat_map(|route| &route.rows).any(|row| row.when.load_permille.is_some());
         let fleet = Arc::new(registry.fleet(&tables));
         let keys = KeyRing::new(std::mem::take(&mut tables.keys));
         let jwt_issuers = std::mem::take(&mut tables.jwt_issuers).into();
@@ -175,7 +179,6 @@ impl Snapshot {
             deployment_names,
             rates,
             policy,
-            looks_at_load,
             fleet,
             prepared_unix_s,
         })

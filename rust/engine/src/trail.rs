@@ -7,6 +7,8 @@ use fastgate_core::json_object::JsonObject;
 use fastgate_core::resilience::Reason;
 use fastgate_core::tables::Tables;
 
+use crate::clock::microseconds;
+
 /// Attempts that are written down; there can hardly be more.
 const LIMIT: usize = 32;
 
@@ -81,7 +83,7 @@ impl Trail {
             object.text("provider", &tables.providers[deployment.provider].id);
             object.text("reason", tried.reason.name());
             object.number_or_null("status", tried.status);
-            object.number("us", u64::try_from(tried.took.as_micros()).unwrap_or(u64::MAX));
+            object.number("us", microseconds(tried.took));
             object.end();
         }
         into.push(b']');

@@ -26,11 +26,10 @@ pub use self::explanation::{
 };
 pub use self::needs::{CapabilitySet, Needs, capability_name};
 pub use self::no_route::NoRoute;
-pub use self::pick::pick;
+pub use self::pick::draw;
 pub use self::policy::Policy;
 pub use self::preferences::{Preferences, Sort, read_latency};
 pub use self::reach::{TenantWithoutRoute, UnreachableRow, tenants_without_route, unreachable_rows};
-pub use self::resolution::{Resolution, resolve};
 pub use self::when::Dimension;
 
 use self::eligibility::Judge;

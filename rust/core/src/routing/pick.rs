@@ -202,19 +202,14 @@ fn scale(random: u64, total: u64) -> u64 {
     ((u128::from(random) * u128::from(total)) >> 64) as u64
 }
 
-/// Picks one of the eligible members by weight. `random` is uniform over all of `u64`.
-///
-/// Returns `None` when no member is eligible.
-pub fn pick(members: &[Member], random: u64, is_eligible: impl Fn(usize) -> bool) -> Option<usize> {
-    let eligible: SmallVec<[&Member; 8]> = members.iter().filter(|member| is_eligible(member.deployment)).collect();
-    let mut mark = scale(random, eligible.iter().map(|member| u64::from(member.weight)).sum());
-    let drawn = eligible.iter().find(|member| {
-        let weight = u64::from(member.weight);
+/// Draws one of several by weight: the place that `random`, uniform over all of `u64`, falls on. `None`: there is none.
+pub fn draw(weights: impl Iterator<Item = u32> + Clone, random: u64) -> Option<usize> {
+    let mut mark = scale(random, weights.clone().map(u64::from).sum());
+    weights.map(u64::from).position(|weight| {
         let is_drawn = mark < weight;
         mark = mark.saturating_sub(weight);
         is_drawn
-    });
-    drawn.map(|member| member.deployment)
+    })
 }
 
 #[cfg(test)]

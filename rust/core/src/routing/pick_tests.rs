@@ -214,3 +214,17 @@ fn a_large_group_keeps_its_first_shares_and_everybody() {
     everybody.sort_unstable();
     assert!(everybody.into_iter().eq(0..60));
 }
+
+#[test]
+fn draws_follow_weights() {
+    let weights = [3, 1, 0, 4];
+    let step = u64::MAX / 8000;
+    let drawn: Vec<usize> = (0..8000).filter_map(|at| draw(weights.into_iter(), at * step)).collect();
+    let count = |place| drawn.iter().filter(|drawn| **drawn == place).count();
+    assert_eq!(drawn.len(), 8000);
+    for (place, expected) in [(0, 3000), (1, 1000), (2, 0), (3, 4000_usize)] {
+        assert!(count(place).abs_diff(expected) <= 2, "{place}: {}", count(place));
+    }
+    assert_eq!(draw(weights.into_iter(), u64::MAX), Some(3));
+    assert_eq!(draw(std::iter::empty(), 0), None);
+}

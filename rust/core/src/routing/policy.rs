@@ -17,6 +17,7 @@ pub struct Policy {
     deployment_ids: HashMap<Box<str>, u32>,
     provider_ids: HashMap<Box<str>, u32>,
     looks_at_needs: bool,
+    looks_at_load: bool,
 }
 
 #[derive(Debug)]
@@ -92,7 +93,14 @@ impl Policy {
             deployment_ids: ids(&mut tables.deployments.iter().map(|deployment| &deployment.id)),
             provider_ids: ids(&mut tables.providers.iter().map(|provider| &provider.id)),
             looks_at_needs,
+            looks_at_load: rows().any(|row| row.when.load_permille.is_some()),
         }
+    }
+
+    /// Whether any row looks at how much is under way.
+    #[must_use]
+    pub const fn looks_at_load(&self) -> bool {
+        self.looks_at_load
     }
 
     /// Whether any row, deployment or way of picking looks at what a request needs. Where not, its needs have to be

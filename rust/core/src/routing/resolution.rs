@@ -1,34 +1,6 @@
-//! Where a model's name leads: exact names first, then open providers.
+//! Where a model's name leads that no table has: `provider/model` of an open provider, then vendor prefixes.
 
-use crate::tables::{OpenProvider, Route, Tables};
-
-/// Where a model name leads.
-#[derive(Debug)]
-pub enum Resolution<'tables> {
-    /// A route of the tables.
-    Route(&'tables Route),
-    /// An open provider, and the name it is to be asked for.
-    Open {
-        /// Index of the provider's deployment.
-        deployment: usize,
-        /// The model's name at the provider.
-        model: &'tables str,
-    },
-    /// Nothing serves this name.
-    Unknown,
-}
-
-/// Finds where a name leads: exact names first, then `provider/model` of an open provider, then vendor prefixes.
-#[must_use]
-pub fn resolve<'a>(tables: &'a Tables, model: &'a str) -> Resolution<'a> {
-    if let Some(route) = tables.models.get(model) {
-        return Resolution::Route(route);
-    }
-    match open(tables, model) {
-        Some((deployment, model)) => Resolution::Open { deployment, model },
-        None => Resolution::Unknown,
-    }
-}
+use crate::tables::{OpenProvider, Tables};
 
 /// The open provider's deployment that serves a name no route has, and the name there.
 pub(super) fn open<'name>(tables: &Tables, model: &'name str) -> Option<(usize, &'name str)> {
@@ -48,7 +20,8 @@ pub(super) fn open<'name>(tables: &Tables, model: &'name str) -> Option<(usize, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Build, deployment, provider};
+    use super::super::testing::{Build, Facts, deployment, provider};
+    use super::super::{Asking, Policy, route};
     use super::*;
 
     #[test]
@@ -59,11 +32,13 @@ mod tests {
         build.deployments[1]["model"] = serde_json::Value::Null;
         build.open = serde_json::json!([{"deployment": 1, "prefixes": ["llama-"], "any": false}]);
         let tables = build.route("chat", &serde_json::json!([{"chain": [[0, 1]]}])).tables();
-        assert!(matches!(resolve(&tables, "chat"), Resolution::Route(_)));
-        assert!(matches!(resolve(&tables, "groq/llama-3/x"), Resolution::Open { model: "llama-3/x", deployment: 1 }));
-        assert!(matches!(resolve(&tables, "llama-3"), Resolution::Open { model: "llama-3", .. }));
-        assert!(matches!(resolve(&tables, "openai/gpt-4o"), Resolution::Unknown));
-        assert!(matches!(resolve(&tables, "groq/"), Resolution::Unknown));
-        assert!(matches!(resolve(&tables, "gpt-4o"), Resolution::Unknown));
+        let chat = Asking { model: "chat", ..Asking::default() };
+        let chain = route(&tables, &Policy::prepare(&tables), &chat, &Facts::default()).expect("a route");
+        assert_eq!(chain.row, Some(0));
+        assert_eq!(open(&tables, "groq/llama-3/x"), Some((1, "llama-3/x")));
+        assert_eq!(open(&tables, "llama-3"), Some((1, "llama-3")));
+        assert_eq!(open(&tables, "openai/gpt-4o"), None);
+        assert_eq!(open(&tables, "groq/"), None);
+        assert_eq!(open(&tables, "gpt-4o"), None);
     }
 }

@@ -17,6 +17,7 @@ use fastgate_core::keys;
 use fastgate_core::tables::Key;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
+use crate::clock::unix_s;
 use crate::snapshot::Snapshot;
 use crate::worker::Worker;
 
@@ -135,7 +136,7 @@ pub(crate) fn admit<'a>(
     }
     let presented = presented_key(headers)
         .ok_or_else(|| Failure::new(Cause::InvalidKey, "no API key: send it as Authorization: Bearer or x-api-key"))?;
-    let now_unix_s = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
+    let now_unix_s = unix_s(now);
     if let Some(identity) = token_identity(worker, snapshot, presented, now_unix_s)? {
         return Ok(Caller { tenant: identity.tenant, credential: Credential::Token(identity) });
     }

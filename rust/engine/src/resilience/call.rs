@@ -13,8 +13,6 @@ pub(crate) struct Call {
     fleet: Arc<Fleet>,
     /// Index of the deployment.
     deployment: usize,
-    /// Index of the provider.
-    provider: usize,
     /// Index of the provider's credential.
     credential: usize,
     started: Instant,
@@ -23,14 +21,8 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(super) fn begin(
-        fleet: Arc<Fleet>,
-        deployment: usize,
-        provider: usize,
-        credential: usize,
-        started: Instant,
-    ) -> Self {
-        Self { fleet, deployment, provider, credential, started, first_content: None, is_over: false }
+    pub(super) fn begin(fleet: Arc<Fleet>, deployment: usize, credential: usize, started: Instant) -> Self {
+        Self { fleet, deployment, credential, started, first_content: None, is_over: false }
     }
 
     /// The first content came then.
@@ -52,8 +44,7 @@ impl Call {
     /// The deployment failed.
     pub(crate) fn fail(&mut self, verdict: &Verdict, now: Instant) {
         if !std::mem::replace(&mut self.is_over, true) {
-            let credential = (self.provider, self.credential);
-            self.fleet.note_failure(self.deployment, credential, verdict, self.started, now);
+            self.fleet.note_failure(self.deployment, self.credential, verdict, self.started, now);
         }
     }
 }

@@ -131,7 +131,7 @@ impl Drill {
         self.counts.forced.fetch_add(1, Ordering::Relaxed);
         let verdict = Verdict { action: Action::Move, reason: Reason::Drill, pause_ns: None };
         let message = format!("{deployment}: a failover drill keeps requests from this provider");
-        FailedAttempt::own(verdict, Failure::new(Cause::ProviderFailed, message), None)
+        FailedAttempt::new(verdict, Failure::new(Cause::ProviderFailed, message), None).into()
     }
 
     /// An exchange that it changed is settled.

@@ -8,12 +8,14 @@ use fastgate_core::resilience::attempts::Limits;
 use fastgate_core::resilience::health::{CredentialHealth, DeploymentHealth, HealthSnapshot};
 use fastgate_core::resilience::retry_budget::RetryBudget;
 use fastgate_core::resilience::{REASONS, Reason, Verdict};
+use fastgate_core::routing::draw;
 use fastgate_core::tables::{BreakerSettings, Resilience};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::call::Call;
 use super::registry::since;
+use crate::clock::nanoseconds;
 
 const MILLISECOND_NS: u64 = 1_000_000;
 /// One of several keys that is limited, where the provider does not say for how long.
@@ -23,7 +25,8 @@ const LIMITED_KEY_PAUSE_NS: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub(crate) struct Fleet {
     started: Instant,
-    deployments: Vec<Arc<Deployment>>,
+    /// With the index of its provider.
+    deployments: Vec<(Arc<Deployment>, usize)>,
     providers: Vec<ProviderFleet>,
     settings: Resilience,
 }
@@ -95,7 +98,7 @@ impl Deployment {
 impl Fleet {
     pub(super) fn new(
         started: Instant,
-        deployments: Vec<Arc<Deployment>>,
+        deployments: Vec<(Arc<Deployment>, usize)>,
         providers: Vec<ProviderFleet>,
         settings: Resilience,
     ) -> Self {
@@ -112,34 +115,37 @@ impl Fleet {
     }
 
     /// Begins a call.
-    pub(crate) fn begin(
-        self: &Arc<Self>,
-        deployment: usize,
-        provider: usize,
-        credential: usize,
-        started: Instant,
-    ) -> Call {
+    pub(crate) fn begin(self: &Arc<Self>, deployment: usize, credential: usize, started: Instant) -> Call {
         let now_ns = since(self.started, started);
-        let called = &self.deployments[deployment];
+        let called = self.deployment(deployment);
         called.calls.fetch_add(1, Ordering::Relaxed);
         called.change(|health| {
             health.begin(now_ns);
         });
-        Call::begin(Arc::clone(self), deployment, provider, credential, started)
+        Call::begin(Arc::clone(self), deployment, credential, started)
     }
 
-    /// A first call to this provider was made: it may be repeated now and then.
-    pub(crate) fn deposit_retry(&self, provider: usize) {
-        self.providers[provider].retry_budget.deposit();
+    fn deployment(&self, deployment: usize) -> &Deployment {
+        &self.deployments[deployment].0
     }
 
-    pub(crate) fn take_retry(&self, provider: usize, now_ns: u64) -> bool {
-        self.providers[provider].retry_budget.withdraw(now_ns)
+    /// The provider of a deployment.
+    fn provider(&self, deployment: usize) -> &ProviderFleet {
+        &self.providers[self.deployments[deployment].1]
+    }
+
+    /// A first call to this deployment was made: its provider may be asked again now and then.
+    pub(crate) fn deposit_retry(&self, deployment: usize) {
+        self.provider(deployment).retry_budget.deposit();
+    }
+
+    pub(crate) fn take_retry(&self, deployment: usize, now_ns: u64) -> bool {
+        self.provider(deployment).retry_budget.withdraw(now_ns)
     }
 
     pub(super) fn note_content(&self, deployment: usize, started: Instant) {
         let begun_ns = since(self.started, started);
-        self.deployments[deployment].change(|health| health.note_content(begun_ns));
+        self.deployment(deployment).change(|health| health.note_content(begun_ns));
     }
 
     pub(super) fn note_success(
@@ -152,22 +158,21 @@ impl Fleet {
     ) {
         let (first_content_ns, total_ns) = (since(started, first_content), since(started, now));
         let now_ns = since(self.started, now);
-        self.deployments[deployment].change(|health| health.succeed(now_ns, first_content_ns, output_tokens, total_ns));
+        self.deployment(deployment).change(|health| health.succeed(now_ns, first_content_ns, output_tokens, total_ns));
     }
 
     pub(super) fn note_failure(
         &self,
         deployment: usize,
-        credential: (usize, usize),
+        credential: usize,
         verdict: &Verdict,
         started: Instant,
         now: Instant,
     ) {
         let (begun_ns, now_ns) = (since(self.started, started), since(self.started, now));
-        let failed = &self.deployments[deployment];
+        let failed = self.deployment(deployment);
         failed.failures[verdict.reason as usize].fetch_add(1, Ordering::Relaxed);
-        let (provider, credential) = credential;
-        let credentials = &self.providers[provider].credentials;
+        let credentials = &self.provider(deployment).credentials;
         // A limit is a key's: where there are several, the others may go on with the deployment.
         let is_of_key = credentials.len() > 1 && verdict.reason == Reason::RateLimited;
         let of_deployment = Verdict { pause_ns: verdict.pause_ns.filter(|_| !is_of_key), ..*verdict };
@@ -182,14 +187,14 @@ impl Fleet {
 
     pub(super) fn note_abandoned(&self, deployment: usize, started: Instant) {
         let begun_ns = since(self.started, started);
-        self.deployments[deployment].change(|health| health.abandon(begun_ns));
+        self.deployment(deployment).change(|health| health.abandon(begun_ns));
     }
 
     /// Deployments that are left alone after failures and have not been probed for so long; each is given to one core.
     pub(crate) fn take_due_probes(&self, interval: Duration, now: Instant) -> Vec<usize> {
         let now_ns = since(self.started, now);
-        let next_ns = now_ns.saturating_add(u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX));
-        let is_due = |deployment: &Deployment| {
+        let next_ns = now_ns.saturating_add(nanoseconds(interval));
+        let is_due = |(deployment, _): &&(Arc<Deployment>, usize)| {
             let due_ns = deployment.next_probe_ns.load(Ordering::Relaxed);
             !deployment.is_clear.load(Ordering::Relaxed)
                 && deployment.health.lock().is_open(now_ns)
@@ -206,78 +211,69 @@ impl Fleet {
     /// The next call is a trial, though the time that the deployment is left alone for is not over.
     pub(crate) fn end_open_time(&self, deployment: usize, now: Instant) {
         let now_ns = since(self.started, now);
-        self.deployments[deployment].change(|health| health.end_open_time(now_ns));
+        self.deployment(deployment).change(|health| health.end_open_time(now_ns));
     }
 
-    /// Whether a call may begin. `provider` is the deployment's.
-    pub(crate) fn is_available(&self, deployment: usize, provider: usize, now_ns: u64) -> bool {
-        let called = &self.deployments[deployment];
+    /// Whether a call may begin.
+    pub(crate) fn is_available(&self, deployment: usize, now_ns: u64) -> bool {
+        let called = self.deployment(deployment);
         let is_clear = called.is_clear.load(Ordering::Relaxed) || called.health.lock().is_available(now_ns);
-        let credentials = &self.providers[provider].credentials;
+        let credentials = &self.provider(deployment).credentials;
         is_clear && (credentials.is_empty() || credentials.iter().any(|(health, _)| health.lock().is_available(now_ns)))
     }
 
     /// When its pause, its breaker's open time and that of its credentials are over.
-    pub(crate) fn available_from_ns(&self, deployment: usize, provider: usize) -> u64 {
-        let of_deployment = self.deployments[deployment].health.lock().available_from_ns();
-        let credentials = &self.providers[provider].credentials;
+    pub(crate) fn available_from_ns(&self, deployment: usize) -> u64 {
+        let of_deployment = self.deployment(deployment).health.lock().available_from_ns();
+        let credentials = &self.provider(deployment).credentials;
         let of_credentials = credentials.iter().map(|(health, _)| health.lock().available_from_ns()).min();
         of_deployment.max(of_credentials.unwrap_or_default())
     }
 
     pub(crate) fn first_content_p50_ns(&self, deployment: usize, now_ns: u64) -> Option<u64> {
-        self.deployments[deployment].health.lock().latency().first_content_p50_ns(now_ns)
+        self.deployment(deployment).health.lock().latency().first_content_p50_ns(now_ns)
     }
 
     /// Peak EWMA of the time to first content and per output token.
     pub(crate) fn latency_ns(&self, deployment: usize, now_ns: u64) -> Option<(u64, u64)> {
-        let health = self.deployments[deployment].health.lock();
+        let health = self.deployment(deployment).health.lock();
         let latency = health.latency();
         Some((latency.first_content_ns(now_ns)?, latency.output_token_ns(now_ns).unwrap_or_default()))
     }
 
     pub(crate) fn in_flight(&self, deployment: usize) -> u32 {
-        self.deployments[deployment].health.lock().in_flight()
+        self.deployment(deployment).health.lock().in_flight()
     }
 
-    /// Index of the credential that `random` falls on, by weight among those that may be used; among all if none may.
-    pub(crate) fn credential(&self, provider: usize, random: u64, now: Instant) -> usize {
-        let credentials = &self.providers[provider].credentials;
+    /// Index of the credential for a deployment that `random` falls on, by weight among those that may be used; among
+    /// all if none may.
+    pub(crate) fn credential(&self, deployment: usize, random: u64, now: Instant) -> usize {
+        let credentials = &self.provider(deployment).credentials;
         if credentials.len() < 2 {
             return 0;
         }
         let now_ns = since(self.started, now);
-        let mut usable: Vec<(usize, u64)> = credentials
-            .iter()
-            .enumerate()
-            .filter(|(_, (health, _))| health.lock().is_available(now_ns))
-            .map(|(index, (_, weight))| (index, u64::from(*weight)))
+        let all = || credentials.iter().enumerate().map(|(index, (health, weight))| (index, health, *weight));
+        let mut usable: Vec<(usize, u32)> = all()
+            .filter(|(_, health, _)| health.lock().is_available(now_ns))
+            .map(|(index, _, weight)| (index, weight))
             .collect();
         if usable.is_empty() {
-            usable = credentials.iter().enumerate().map(|(index, (_, weight))| (index, u64::from(*weight))).collect();
+            usable = all().map(|(index, _, weight)| (index, weight)).collect();
         }
-        let total: u64 = usable.iter().map(|(_, weight)| weight).sum();
-        // Multiply-shift maps the draw onto 0..total.
-        let mut mark = u64::try_from((u128::from(random) * u128::from(total)) >> 64).unwrap_or_default();
-        for (index, weight) in &usable {
-            if mark < *weight {
-                return *index;
-            }
-            mark -= weight;
-        }
-        usable[0].0
+        draw(usable.iter().map(|(_, weight)| *weight), random).map_or(0, |drawn| usable[drawn].0)
     }
 
-    /// Whether a provider has several credentials and one of them may be used.
-    pub(crate) fn has_other_credential(&self, provider: usize, now: Instant) -> bool {
+    /// Whether there are several credentials for a deployment and one of them may be used.
+    pub(crate) fn has_other_credential(&self, deployment: usize, now: Instant) -> bool {
         let now_ns = since(self.started, now);
-        let credentials = &self.providers[provider].credentials;
+        let credentials = &self.provider(deployment).credentials;
         credentials.len() > 1 && credentials.iter().any(|(health, _)| health.lock().is_available(now_ns))
     }
 
     /// What is known of a deployment.
     pub(crate) fn report(&self, deployment: usize, now: Instant) -> Report {
-        let known = &self.deployments[deployment];
+        let known = self.deployment(deployment);
         let now_ns = since(self.started, now);
         let health = known.health.lock().snapshot(now_ns);
         Report {

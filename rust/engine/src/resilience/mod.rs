@@ -11,6 +11,6 @@ mod report;
 
 pub(crate) use call::Call;
 pub use drills::Drill;
-pub(crate) use fleet::Fleet;
+pub(crate) use fleet::{Fleet, Report};
 pub use registry::Registry;
 pub(crate) use report::report;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::drills::Drills;
 use super::fleet::{Deployment, Fleet, ProviderFleet};
+use crate::clock::nanoseconds;
 
 /// The health of everything that was ever configured and still is.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl Registry {
                     .entry(name)
                     .or_insert_with(|| Arc::new(Deployment::new(DeploymentHealth::new(breaker, adaptive_concurrency))));
                 found.set_settings(breaker, adaptive_concurrency);
-                Arc::clone(found)
+                (Arc::clone(found), deployment.provider)
             })
             .collect();
         let providers = tables.providers.iter().map(|provider| self.provider(&mut known, provider, tables)).collect();
@@ -98,7 +99,7 @@ fn address(provider: &Provider) -> String {
 }
 
 pub(super) fn since(started: Instant, at: Instant) -> u64 {
-    u64::try_from(at.saturating_duration_since(started).as_nanos()).unwrap_or(u64::MAX)
+    nanoseconds(at.saturating_duration_since(started))
 }
 
 #[cfg(test)]
@@ -124,13 +125,13 @@ mod tests {
         let registry = Registry::new(start);
         let fleet = Arc::new(registry.fleet(&tables("http://a", &["one"], "m")));
         let failed = Verdict { action: Action::Wait, reason: Reason::Overloaded, pause_ns: Some(60_000_000_000) };
-        fleet.begin(0, 0, 0, start).fail(&failed, start);
-        assert!(!fleet.is_available(0, 0, 1_000_000_000));
+        fleet.begin(0, 0, start).fail(&failed, start);
+        assert!(!fleet.is_available(0, 1_000_000_000));
         let same = registry.fleet(&tables("http://a", &["two"], "m"));
-        assert!(!same.is_available(0, 0, 1_000_000_000));
+        assert!(!same.is_available(0, 1_000_000_000));
         drop(fleet);
         for other in [tables("http://b", &["one"], "m"), tables("http://a", &["one"], "n")] {
-            assert!(registry.fleet(&other).is_available(0, 0, 1_000_000_000));
+            assert!(registry.fleet(&other).is_available(0, 1_000_000_000));
         }
     }
 
@@ -140,14 +141,14 @@ mod tests {
         let registry = Registry::new(start);
         let fleet = Arc::new(registry.fleet(&tables("http://a", &["bad", "good"], "m")));
         let refused = Verdict { action: Action::DisableKey, reason: Reason::CredentialsRefused, pause_ns: None };
-        fleet.begin(0, 0, 0, start).fail(&refused, start);
-        assert!(fleet.is_available(0, 0, 1));
+        fleet.begin(0, 0, start).fail(&refused, start);
+        assert!(fleet.is_available(0, 1));
         assert!((0..100).all(|random| fleet.credential(0, random << 57, start) == 1));
         // A reload that keeps the key keeps what is known of it; in another place in the list, too.
         let turned = Arc::new(registry.fleet(&tables("http://a", &["good", "bad"], "m")));
         assert!((0..100).all(|random| turned.credential(0, random << 57, start) == 0));
-        turned.begin(0, 0, 0, start).fail(&refused, start);
-        assert!(!turned.is_available(0, 0, 1));
+        turned.begin(0, 0, start).fail(&refused, start);
+        assert!(!turned.is_available(0, 1));
     }
 
     #[test]
@@ -156,14 +157,14 @@ mod tests {
         let limited = Verdict { action: Action::Wait, reason: Reason::RateLimited, pause_ns: Some(60_000_000_000) };
         let registry = Registry::new(start);
         let fleet = Arc::new(registry.fleet(&tables("http://a", &["one", "two"], "m")));
-        fleet.begin(0, 0, 0, start).fail(&limited, start);
-        assert!(fleet.is_available(0, 0, 1) && fleet.has_other_credential(0, start));
+        fleet.begin(0, 0, start).fail(&limited, start);
+        assert!(fleet.is_available(0, 1) && fleet.has_other_credential(0, start));
         assert!((0..100).all(|random| fleet.credential(0, random << 57, start) == 1));
-        fleet.begin(0, 0, 1, start).fail(&Verdict { pause_ns: None, ..limited }, start);
-        assert!(!fleet.is_available(0, 0, 1) && fleet.is_available(0, 0, 1_000_000_000));
+        fleet.begin(0, 1, start).fail(&Verdict { pause_ns: None, ..limited }, start);
+        assert!(!fleet.is_available(0, 1) && fleet.is_available(0, 1_000_000_000));
         let alone = Arc::new(registry.fleet(&tables("http://b", &["one"], "m")));
-        alone.begin(0, 0, 0, start).fail(&limited, start);
-        assert!(!alone.is_available(0, 0, 1_000_000_000) && !alone.has_other_credential(0, start));
+        alone.begin(0, 0, start).fail(&limited, start);
+        assert!(!alone.is_available(0, 1_000_000_000) && !alone.has_other_credential(0, start));
     }
 
     #[test]

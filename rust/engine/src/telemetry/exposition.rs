@@ -15,6 +15,7 @@ pub(crate) use super::text::Format;
 use super::text::{Page, decimal};
 use crate::gateway::Shared;
 use crate::record::STAGES;
+use crate::resilience::Report;
 use crate::spool::Status;
 
 /// States of a deployment by the number that shows them.
@@ -200,36 +201,33 @@ fn health(page: &mut Page, shared: &Shared) {
     let deployments = snapshot.tables.deployments.iter().enumerate();
     let reports: Vec<_> =
         deployments.map(|(index, deployment)| (deployment.id.as_str(), snapshot.fleet.report(index, now))).collect();
-    page.begin(&metrics::CALLS);
-    for (id, report) in &reports {
-        page.sample(&metrics::CALLS, &[("deployment", id)], report.calls);
-    }
+    by_deployment(page, &metrics::CALLS, &reports, |report| Some(report.calls));
     page.begin(&metrics::FAILURES);
     for (id, report) in &reports {
         for (reason, count) in REASONS.iter().zip(report.failures).filter(|(_, count)| *count > 0) {
             page.sample(&metrics::FAILURES, &[("deployment", id), ("reason", reason.name())], count);
         }
     }
-    page.begin(&metrics::STATE);
-    for (id, report) in &reports {
-        let state = STATES.iter().position(|state| *state == report.state()).unwrap_or_default();
-        page.sample(&metrics::STATE, &[("deployment", id)], state);
-    }
-    page.begin(&metrics::CALLS_IN_FLIGHT);
-    for (id, report) in &reports {
-        page.sample(&metrics::CALLS_IN_FLIGHT, &[("deployment", id)], report.health.in_flight);
-    }
-    page.begin(&metrics::CALLS_LIMIT);
-    for (id, report) in &reports {
-        if let Some(limit) = report.health.concurrency_limit {
-            page.sample(&metrics::CALLS_LIMIT, &[("deployment", id)], limit);
-        }
-    }
+    by_deployment(page, &metrics::STATE, &reports, |report| {
+        STATES.iter().position(|state| *state == report.state()).map(|place| place as u64)
+    });
+    by_deployment(page, &metrics::CALLS_IN_FLIGHT, &reports, |report| Some(report.health.in_flight.into()));
+    by_deployment(page, &metrics::CALLS_LIMIT, &reports, |report| report.health.concurrency_limit.map(u64::from));
     page.begin(&metrics::CREDENTIALS_PAUSED);
     for (index, provider) in snapshot.tables.providers.iter().enumerate() {
         let left_ns = snapshot.fleet.credential_pauses_ns(index, now);
         let paused = left_ns.iter().filter(|left_ns| **left_ns > 0).count();
         page.sample(&metrics::CREDENTIALS_PAUSED, &[("provider", &provider.id)], paused);
+    }
+}
+
+/// A metric with one sample per deployment that has one.
+fn by_deployment(page: &mut Page, metric: &Metric, reports: &[(&str, Report)], value: impl Fn(&Report) -> Option<u64>) {
+    page.begin(metric);
+    for (id, report) in reports {
+        if let Some(value) = value(report) {
+            page.sample(metric, &[("deployment", id)], value);
+        }
     }
 }
 

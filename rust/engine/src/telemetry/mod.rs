@@ -11,7 +11,7 @@ mod text;
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use fastgate_core::tables::Tables;
 use fastgate_core::telemetry::access_line::AccessLine;
@@ -20,6 +20,7 @@ use fastgate_core::telemetry::series::{TokenCount, by_class};
 use parking_lot::Mutex;
 
 use self::access_log::{AccessLog, LineQueue};
+use crate::clock::{nanoseconds, unix_ms};
 use crate::record::{Record, STAGES, Stage};
 
 /// How long the end of a gateway waits for the access log: a pipe that nobody reads must not hold it up.
@@ -110,7 +111,7 @@ impl CoreTelemetry {
         let Some(access_log) = &tables.access_log else { return };
         let trace_id = record.trace.trace_id_hex();
         let line = AccessLine {
-            unix_ms: record.started_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, milliseconds),
+            unix_ms: unix_ms(record.started_at),
             request_id: record.id.as_str(),
             trace_id: std::str::from_utf8(&trace_id).ok(),
             tenant,
@@ -144,12 +145,4 @@ fn tokens(record: &Record) -> TokenCount {
         None if record.status.is_some_and(|status| (200..300).contains(&status)) => TokenCount::Missing,
         None => TokenCount::NotApplicable,
     }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
