@@ -148,10 +148,10 @@ def _add_key(asking: dict[str, Any], named: str | None, config: "Config") -> Non
         if named == key.name or (len(wanted) >= SHORTEST_DIGEST and digest.startswith(wanted)):
             asking["key"] = digest
             return
-    from fastgate.config.findings import did_you_mean
+    from fastgate.config.findings import hinted
 
-    hint = did_you_mean(named, [key.name for key in config.settings.keys if key.name])
-    raise RequestUnreadable(f"no key has this name or digest: {named}" + (f" ({hint})" if hint else ""))
+    names = [key.name for key in config.settings.keys if key.name]
+    raise RequestUnreadable(hinted(f"no key has this name or digest: {named}", named, names))
 
 
 def explanation_text(explanation: dict[str, Any]) -> str:

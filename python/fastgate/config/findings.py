@@ -65,6 +65,12 @@ def dotted(path: Path) -> str:
     return text
 
 
+def hinted(message: str, name: str, known: Iterable[str]) -> str:
+    """The message about a name that does not exist, with the hint of `did_you_mean` behind it."""
+    hint = did_you_mean(name, known)
+    return f"{message} ({hint})" if hint else message
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A hint naming the most similar of the known names, or listing them when they are few."""
     names = sorted(known)

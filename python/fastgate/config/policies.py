@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 
 from fastgate.config.findings import Findings, Path, did_you_mean
 from fastgate.config.groups import Conditions, conditions_of, matching, values_of
-from fastgate.config.resilience_settings import Drill, Resilience
+from fastgate.config.resilience_settings import (
+    DRILL_REPORT_SUFFIX,
+    LONGEST_DRILL,
+    Drill,
+    Resilience,
+)
 from fastgate.config.routing_settings import Group, Model, When
 from fastgate.config.settings import DEFAULT_TENANT, Settings
-from fastgate.config.units import Duration
-
-_LONGEST_DRILL = Duration.parse("31d")
-# How the file of a drill's report ends.
-_REPORT = "-report"
 
 
 def check_policies(settings: Settings, findings: Findings) -> None:
@@ -111,10 +111,10 @@ def _check_resilience(resilience: Resilience, findings: Findings) -> None:
 
 
 def _check_drill(path: Path, drill: Drill, settings: Settings, findings: Findings) -> None:
-    if str(path[-1]).endswith(_REPORT):
-        findings.add(path, f"a drill's id must not end in {_REPORT}", "its report is named so")
-    if drill.length > _LONGEST_DRILL:
-        findings.add((*path, "for"), f"must not be longer than {_LONGEST_DRILL}")
+    if str(path[-1]).endswith(DRILL_REPORT_SUFFIX):
+        findings.add(path, f"a drill's id must not end in {DRILL_REPORT_SUFFIX}", "its report is named so")
+    if drill.length > LONGEST_DRILL:
+        findings.add((*path, "for"), f"must not be longer than {LONGEST_DRILL}")
     if drill.provider not in settings.providers:
         findings.add(
             (*path, "provider"), "no such provider", did_you_mean(drill.provider, settings.providers)

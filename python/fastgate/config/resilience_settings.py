@@ -83,6 +83,11 @@ class Resilience(Table, frozen=True, kw_only=True):
     ] = field(default_factory=Idempotency)
 
 
+LONGEST_DRILL = Duration.parse("31d")
+# A drill's report is a file beside the drill's own, with this behind its id.
+DRILL_REPORT_SUFFIX = "-report"
+
+
 class Drill(Table, frozen=True, kw_only=True):
     """A failover drill: calls of chosen traffic to one provider fail on purpose, before they are sent."""
 

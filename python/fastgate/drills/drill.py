@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from fastgate.config.resilience_settings import DRILL_REPORT_SUFFIX, LONGEST_DRILL
 from fastgate.config.units import Duration
 from fastgate.errors import FastgateError
 
-LONGEST_MS = Duration.parse("31d")
 # Stands for the beginning of a drill of the configuration that names none.
 WHEN_READ = 0
 ERROR_SHARE_PERMILLE = 50
@@ -185,17 +185,20 @@ def check(drill: Drill) -> None:
         DrillRefused: Something is out of range.
     """
     length_ms = drill.ends_unix_ms - drill.starts_unix_ms
-    if not 0 < length_ms <= LONGEST_MS:
-        raise DrillRefused(f"for: must be longer than nothing and at most {LONGEST_MS}", code="invalid_drill")
+    if not 0 < length_ms <= LONGEST_DRILL:
+        raise DrillRefused(
+            f"for: must be longer than nothing and at most {LONGEST_DRILL}", code="invalid_drill"
+        )
     if not 1 <= drill.permille <= 1000:
         raise DrillRefused("percent: must be from 0.1 to 100", code="invalid_drill")
     if not 0 <= drill.error_share_permille <= 1000:
         raise DrillRefused('error_share: must be from "0%" to "100%"', code="invalid_drill")
     if drill.minimum_exchanges < 1:
         raise DrillRefused("minimum_exchanges: must be at least 1", code="invalid_drill")
-    if drill.id.endswith("-report"):
+    if drill.id.endswith(DRILL_REPORT_SUFFIX):
         raise DrillRefused(
-            "a drill's id can't end in -report: that is its report's name", code="invalid_drill"
+            f"a drill's id can't end in {DRILL_REPORT_SUFFIX}: that is its report's name",
+            code="invalid_drill",
         )
 
 

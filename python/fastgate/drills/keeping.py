@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from fastgate.config.resilience_settings import DRILL_REPORT_SUFFIX
 from fastgate.drills.drill import Counts, Drill, State
 
 FOLDER = "drills"
@@ -18,7 +19,7 @@ VERSION = 1
 # Older ones stay on disk and can be reported on by their id.
 KEPT_IN_MEMORY = 100
 _LONGEST_NAME = 200
-_REPORT = "-report.json"
+_REPORT = f"{DRILL_REPORT_SUFFIX}.json"
 
 logger = logging.getLogger("fastgate.drills")
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from fastgate.config.findings import did_you_mean
+from fastgate.config.findings import hinted
 from fastgate.drills.drill import WHEN_READ, Counts, Drill, DrillRefused, State, check, moment, read_drill
 from fastgate.drills.guard import Guard
 from fastgate.drills.keeping import KEPT_IN_MEMORY, Folder, Kept
@@ -282,18 +282,14 @@ class Drills:
     def _check(self, drill: Drill) -> None:
         check(drill)
         if drill.provider not in self._known.providers:
-            hint = did_you_mean(drill.provider, self._known.providers)
+            message = f"provider: there is no [providers.{drill.provider}]"
             raise DrillRefused(
-                f"provider: there is no [providers.{drill.provider}]" + (f" ({hint})" if hint else ""),
-                code="unknown_provider",
+                hinted(message, drill.provider, self._known.providers), code="unknown_provider"
             )
         for tenant in drill.tenants or ():
             if tenant not in self._known.tenants:
-                hint = did_you_mean(tenant, self._known.tenants)
-                raise DrillRefused(
-                    f"tenant: there is no [tenants.{tenant}]" + (f" ({hint})" if hint else ""),
-                    code="unknown_tenant",
-                )
+                message = f"tenant: there is no [tenants.{tenant}]"
+                raise DrillRefused(hinted(message, tenant, self._known.tenants), code="unknown_tenant")
 
     def _begin(self, drill: Drill) -> None:
         kept = Kept(drill=drill, state="running")
@@ -412,13 +408,8 @@ class Drills:
         running = self._running.get(drill_id)
         kept = running.kept if running else self._over.get(drill_id) or self._folder.read(drill_id)
         if kept is None:
-            known = [*self._running, *self._over]
-            hint = did_you_mean(drill_id, known) if known else None
-            raise DrillRefused(
-                f"there is no drill {drill_id}" + (f" ({hint})" if hint else ""),
-                status=404,
-                code="unknown_drill",
-            )
+            message = hinted(f"there is no drill {drill_id}", drill_id, [*self._running, *self._over])
+            raise DrillRefused(message, status=404, code="unknown_drill")
         return kept
 
 
