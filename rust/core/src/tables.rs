@@ -10,6 +10,10 @@ use serde::Deserialize;
 use crate::prices::RateCard;
 use crate::tokens::Encoding;
 
+pub mod limits;
+
+use limits::{Capacity, LimitRule, LimitSettings};
+
 /// Everything the data path needs to know, immutable once built.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +52,12 @@ pub struct Tables {
     pub access_log: Option<AccessLog>,
     /// What is done about providers that fail.
     pub resilience: Resilience,
+    /// What customers may use.
+    #[serde(default)]
+    pub limits: Vec<LimitRule>,
+    /// What limits and queues may take.
+    #[serde(default)]
+    pub limiting: LimitSettings,
 }
 
 /// An account at a vendor.
@@ -88,6 +98,9 @@ pub struct Credential {
     pub secret: String,
     /// Share of traffic relative to its siblings.
     pub weight: u32,
+    /// What the provider lets it do.
+    #[serde(default)]
+    pub limits: Capacity,
 }
 
 impl std::fmt::Debug for Credential {
@@ -126,6 +139,9 @@ pub struct Deployment {
     pub retries: u32,
     /// What counts its tokens exactly. `None`: they are estimated.
     pub tokenizer: Option<Tokenizer>,
+    /// What the provider lets it do.
+    #[serde(default)]
+    pub limits: Capacity,
 }
 
 /// How long a client is ready to wait, fastest first: interactive below 2 s (p95), background below 30 s, batch as it

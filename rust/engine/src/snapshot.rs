@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fastgate_core::keys::KeyRing;
 use fastgate_core::routing::Policy;
+use fastgate_core::tables::limits::Capacity;
 use fastgate_core::tables::{Credential, Deployment, JwtIssuer, Provider, Tables};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use memchr::memmem;
@@ -217,7 +218,7 @@ impl Target {
             })
             .collect::<Result<_, _>>()
             .map_err(|error| format!("base_url: {error}"))?;
-        let anonymous = Credential { secret: String::new(), weight: 1 };
+        let anonymous = Credential { secret: String::new(), weight: 1, limits: Capacity::default() };
         let credentials =
             if provider.credentials.is_empty() { std::slice::from_ref(&anonymous) } else { &provider.credentials };
         let heads = credentials
