@@ -186,10 +186,24 @@ impl<'a, C: Conditions> Order<'a, C> {
         };
         let Some(key) = key else { return self.shuffle(candidates) };
         let key = sticky::hash(key.as_bytes());
-        self.by_key(candidates, |candidate| {
+        for candidate in &mut *candidates {
             let id_hash = self.policy.deployments[candidate.deployment()].id_hash;
-            sticky::distance(key, id_hash, candidate.weight)
-        });
+            candidate.key = sticky::distance(key, id_hash, candidate.weight);
+        }
+        let mut left = candidates;
+        for _ in 0..DRAWS_MAX {
+            if left.len() < 2 {
+                return;
+            }
+            // Which is nearer can't be predicted, so nothing here branches.
+            let (mut nearest, mut key) = (0, u64::MAX);
+            for (place, candidate) in left.iter().enumerate() {
+                nearest = if candidate.key < key { place } else { nearest };
+                key = key.min(candidate.key);
+            }
+            left.swap(0, nearest);
+            left = &mut left[1..];
+        }
     }
 }
 

@@ -24,7 +24,27 @@ pub(super) fn distance(key_hash: u64, id_hash: u64, weight: u32) -> u64 {
     #[expect(clippy::cast_precision_loss, reason = "52 bits are exact")]
     let uniform = (draw as f64 + 0.5) / (1_u64 << 52) as f64;
     // Positive floats order as their bits do.
-    (-uniform.ln() / f64::from(weight)).to_bits()
+    (-log2(uniform) / f64::from(weight)).to_bits()
+}
+
+/// The logarithm of a positive normal number, 7 · 10⁻⁶ off at most and right at powers of two. Faster than that of
+/// the C library, and the same to the bit on every machine, which that one does not promise.
+fn log2(number: f64) -> f64 {
+    // (log₂(1 + t) − t) ÷ t(1 − t) through its Chebyshev nodes on 0 to 1, lowest power first.
+    const CURVE: [f64; 5] = [
+        0.442_654_072_489_778_3,
+        -0.276_569_503_048_818,
+        0.184_100_828_874_066_37,
+        -0.097_201_833_733_276_55,
+        0.025_691_262_678_379_48,
+    ];
+    const MANTISSA_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+    let bits = number.to_bits();
+    let exponent = (bits >> MANTISSA_BITS) as i32 - 1023;
+    let t = f64::from_bits(bits & ((1 << MANTISSA_BITS) - 1) | 1.0_f64.to_bits()) - 1.0;
+    let square = t * t;
+    let curve = (CURVE[0] + CURVE[1] * t) + square * ((CURVE[2] + CURVE[3] * t) + square * CURVE[4]);
+    f64::from(exponent) + (t + t * (1.0 - t) * curve)
 }
 
 /// Every bit of the result depends on every bit of the input (the finaliser of `SplitMix64`).

@@ -60,6 +60,12 @@ proptest! {
     }
 
     #[test]
+    fn logarithms_are_near_those_of_the_library_and_grow(number in f64::MIN_POSITIVE..1.0, step in 1..1_000_000_u64) {
+        prop_assert!((log2(number) - number.log2()).abs() < 7.5e-6);
+        prop_assert!(log2(f64::from_bits(number.to_bits() + step)) >= log2(number));
+    }
+
+    #[test]
     fn distances_are_positive_and_finite(key in any::<u64>(), id in any::<u64>(), weight in 1..u32::MAX) {
         let distance = f64::from_bits(distance(key, id, weight));
         prop_assert!(distance.is_finite() && distance > 0.0);
