@@ -25,6 +25,10 @@ pub enum Cause {
     NoRoute,
     NoRouteNow,
     PriceUnknown,
+    RateLimited,
+    BudgetReserved,
+    QuotaSpent,
+    TooLargeForLimit,
     ProviderUnreachable,
     ProviderFailed,
     ProviderRefusedCredentials,
@@ -94,7 +98,7 @@ const fn row(
 }
 
 /// Every cause, in the order of [`Cause`].
-pub const TABLE: [Row; 27] = [
+pub const TABLE: [Row; 31] = [
     row(Cause::InvalidRequest, 400, INVALID, "invalid_request", Fault::Caller, Some(false)),
     row(Cause::BodyTooLarge, 413, INVALID, "request_too_large", Fault::Caller, Some(false)),
     row(Cause::HeadersTooLarge, 431, INVALID, "headers_too_large", Fault::Caller, Some(false)),
@@ -113,6 +117,10 @@ pub const TABLE: [Row; 27] = [
     row(Cause::NoRoute, 400, INVALID, "no_route", Fault::Policy, Some(false)),
     row(Cause::NoRouteNow, 503, SERVER, "no_route", Fault::Policy, None),
     row(Cause::PriceUnknown, 403, "permission_error", "price_unknown", Fault::Policy, Some(false)),
+    row(Cause::RateLimited, 429, "rate_limit_error", "rate_limit_exceeded", Fault::Policy, None),
+    row(Cause::BudgetReserved, 429, "rate_limit_error", "rate_limit_exceeded", Fault::Policy, None),
+    row(Cause::QuotaSpent, 429, "insufficient_quota", "insufficient_quota", Fault::Policy, Some(false)),
+    row(Cause::TooLargeForLimit, 400, INVALID, "request_too_large_for_limit", Fault::Policy, Some(false)),
     row(Cause::ProviderUnreachable, 502, SERVER, "provider_unreachable", Fault::Provider, Some(false)),
     row(Cause::ProviderFailed, 502, SERVER, "provider_failed", Fault::Provider, Some(false)),
     row(Cause::ProviderRefusedCredentials, 502, SERVER, "provider_credentials_refused", Fault::Gateway, Some(false)),
@@ -143,12 +151,23 @@ pub struct Failure {
     pub param: Option<&'static str>,
     /// The provider's own code, kept in place of the table's.
     pub provider_code: Option<String>,
+    /// When it may be worth asking again, in seconds; never above [`RETRY_AFTER_LIMIT_S`].
+    pub retry_after_s: Option<u64>,
 }
+
+/// No client is told to wait for longer than this.
+pub const RETRY_AFTER_LIMIT_S: u64 = 120;
 
 impl Failure {
     /// A failure of this cause.
     pub fn new(cause: Cause, message: impl Into<String>) -> Self {
-        Self { cause, message: message.into(), param: None, provider_code: None }
+        Self { cause, message: message.into(), param: None, provider_code: None, retry_after_s: None }
+    }
+
+    /// The same, with when it may be worth asking again; a longer time than clients are told is cut.
+    #[must_use]
+    pub fn retry_after_s(self, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds.clamp(1, RETRY_AFTER_LIMIT_S)), ..self }
     }
 
     /// A request that can't be understood, and the field at fault.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fastgate_core::dialects::{Answer, Flaw, openai};
-use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::failure::{Cause, Failure, RETRY_AFTER_LIMIT_S};
 use fastgate_core::resilience::{Action, Reason, Verdict};
 use fastgate_core::telemetry::access_line::write_usd;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
@@ -235,8 +235,8 @@ pub(crate) fn refusal(failure: &Failure, request_id: RequestId) -> Response<Resp
     *response.status_mut() = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if failure.cause == Cause::Overloaded {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(seconds) = failure.retry_after_s.or((failure.cause == Cause::Overloaded).then_some(1)) {
+        headers.insert(header::RETRY_AFTER, seconds.into());
     }
     if let Some(should_retry) = row.should_retry {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static(if should_retry { "true" } else { "false" }));
@@ -277,9 +277,6 @@ fn describe(headers: &mut HeaderMap, record: &Record) {
     }
     headers.insert(OVERHEAD, HeaderValue::from(microseconds(record.overhead())));
 }
-
-/// No client is told to wait for longer than this.
-const RETRY_AFTER_LIMIT_S: u64 = 120;
 
 /// Leaves hints out that would make a client wait for too long, or that nobody can read.
 fn bound_retry_hints(headers: &mut HeaderMap) {

@@ -28,6 +28,8 @@ pub struct Request {
     pub stream: bool,
     /// How many choices are asked for.
     pub choices: u64,
+    /// The longest answer that is asked for, per choice. `None`: the request does not say.
+    pub output_tokens: Option<u64>,
     /// The end user, as the body names one.
     pub user: Option<String>,
     /// What makes the provider report a stream's token counts; `None` if it does without it.
@@ -89,10 +91,20 @@ pub fn read_fields(object: &Object<'_>, default_model: Option<&str>) -> Result<R
         model_span,
         stream,
         choices: object.get("n").and_then(|value| value.as_u64()).unwrap_or(1),
+        output_tokens: output_tokens(object),
         user: text("user").or_else(|| text("safety_identifier")),
         usage_splice: None,
         continues: None,
     })
+}
+
+/// The longest answer that is asked for. Of several fields the largest: which of them counts is up to the provider, and
+/// so is what it makes of one that is no count.
+fn output_tokens(object: &Object<'_>) -> Option<u64> {
+    ["max_completion_tokens", "max_tokens", "max_output_tokens"]
+        .iter()
+        .filter_map(|name| Some(given(object, name)?.as_u64().unwrap_or(u64::MAX)))
+        .max()
 }
 
 /// A field's value; `null` is how SDKs write "left out".
@@ -211,6 +223,17 @@ mod tests {
     fn rename(body: &str, default_model: Option<&str>) -> String {
         let request = read(body, default_model).expect(body);
         String::from_utf8(splice(body.as_bytes(), &mut [request.rename("new")])).expect("UTF-8")
+    }
+
+    #[test]
+    fn the_longest_answer_asked_for_is_never_taken_for_less() {
+        let asked = |fields: &str| read(&format!(r#"{{"model":"m"{fields}}}"#), None).expect("valid").output_tokens;
+        assert_eq!(asked(""), None);
+        assert_eq!(asked(r#","max_tokens":null,"max_output_tokens":7"#), Some(7));
+        assert_eq!(asked(r#","max_tokens":100,"max_completion_tokens":5"#), Some(100));
+        for absurd in ["-1", "1e3", "\"9\"", "18446744073709551616"] {
+            assert_eq!(asked(&format!(r#","max_tokens":{absurd}"#)), Some(u64::MAX), "{absurd}");
+        }
     }
 
     #[test]

@@ -5,3 +5,4 @@
 
 pub mod gcra;
 pub mod limiter;
+pub mod outputs;

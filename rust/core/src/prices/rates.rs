@@ -98,6 +98,12 @@ impl Rate {
         tier.map_or(self.base, |tier| tier.rate)
     }
 
+    /// The dearest for requests with up to so many input tokens.
+    fn up_to(&self, context_tokens: u64) -> u128 {
+        let reached = self.tiers.iter().filter(|tier| context_tokens > tier.above_tokens).map(|tier| tier.rate);
+        reached.fold(self.base, u128::max)
+    }
+
     /// The rate of short requests, and those above each threshold: picodollars per token as decimal text.
     pub fn steps(&self) -> impl Iterator<Item = (Option<u64>, String)> {
         let tiers = self.tiers.iter().map(|tier| (Some(tier.above_tokens), decimal(tier.rate)));
@@ -209,6 +215,12 @@ impl DatedRates {
             })
     }
 
+    /// False where all that is known is a price per hour, page or character: the tokens' cost is then unknown, not
+    /// nothing. A free model has no prices at all, and costs nothing.
+    fn meters_tokens(&self) -> bool {
+        !self.rates.0.is_empty() || self.other.is_empty()
+    }
+
     fn fits(&self, now_unix_s: i64, context: Context<'_>) -> bool {
         self.when.iter().all(|(key, value)| context.contains(&(key.as_ref(), value.as_ref()))) && self.holds(now_unix_s)
     }
@@ -230,6 +242,40 @@ impl Rates {
         let always =
             DatedRates { when: BTreeMap::new(), from_unix_s: None, daily_s: None, rates, other: Box::default() };
         Self { standard: Arc::new([always]), variants: Arc::new([]) }
+    }
+
+    /// The most that a call with so many tokens of any class can come to, in picodollars, whenever and in whatever
+    /// context the vendor bills it. `None`: it is billed by something other than tokens, or beyond any sum.
+    ///
+    /// `has_media`: sound or images go in or come out.
+    #[must_use]
+    pub fn bound_pusd(&self, input_tokens: u64, output_tokens: u64, has_media: bool) -> Option<i64> {
+        const INPUT: [Meter; 5] =
+            [Meter::Input, Meter::CacheRead, Meter::CacheWrite, Meter::CacheWrite5m, Meter::CacheWrite1h];
+        const INPUT_MEDIA: [Meter; 4] =
+            [Meter::InputAudio, Meter::CacheReadAudio, Meter::InputImage, Meter::CacheReadImage];
+        const OUTPUT: [Meter; 2] = [Meter::Output, Meter::Reasoning];
+        const OUTPUT_MEDIA: [Meter; 2] = [Meter::OutputAudio, Meter::OutputImage];
+        if !self.standard.iter().all(DatedRates::meters_tokens) {
+            return None;
+        }
+        let (mut input, mut output, mut fee) = (0, 0, 0);
+        for (meter, rate) in self.standard.iter().chain(&*self.variants).flat_map(|dated| dated.rates.iter()) {
+            let dearest = rate.up_to(input_tokens);
+            let is_of =
+                |text: &[Meter], media: &[Meter]| text.contains(&meter) || (has_media && media.contains(&meter));
+            if is_of(&INPUT, &INPUT_MEDIA) {
+                input = dearest.max(input);
+            } else if is_of(&OUTPUT, &OUTPUT_MEDIA) {
+                output = dearest.max(output);
+            } else if meter == Meter::Request {
+                fee = dearest.max(fee);
+            }
+        }
+        let of_input = input.checked_mul(u128::from(input_tokens))?;
+        let of_output = output.checked_mul(u128::from(output_tokens))?;
+        let total = of_input.checked_add(of_output)?.checked_add(fee)?;
+        i64::try_from(total.div_ceil(SCALE)).ok()
     }
 
     pub(super) fn at<'a>(&'a self, now_unix_s: i64, context: Context<'a>) -> Active<'a> {
@@ -255,9 +301,8 @@ impl<'a> Active<'a> {
             .or_else(|| self.standard.and_then(|standard| standard.rates.get(meter)))
     }
 
-    /// False where all that is known is a price per hour, page or character: the tokens' cost is then unknown, not
-    /// nothing. A free model has no prices at all, and costs nothing.
+    /// As [`DatedRates::meters_tokens`].
     pub(super) fn meters_tokens(&self) -> bool {
-        self.standard.is_some_and(|standard| !standard.rates.0.is_empty() || standard.other.is_empty())
+        self.standard.is_some_and(DatedRates::meters_tokens)
     }
 }

@@ -151,3 +151,44 @@ proptest! {
         prop_assert_eq!(price.total_pusd, i64::try_from(exact).unwrap_or(i64::MAX));
     }
 }
+
+proptest! {
+    /// Over every model that is listed: no way of counting so many tokens, at no time and in no context, costs more.
+    #[test]
+    fn nothing_costs_more_than_the_bound(
+        pick in any::<prop::sample::Index>(),
+        counts in prop::array::uniform7(0_u64..300_000),
+        now_unix_s in 1_700_000_000_i64..1_900_000_000,
+        tier in prop::sample::select(vec!["default", "priority", "flex", "batch"]),
+    ) {
+        let models = ["gpt-4o", "gpt-5", "gpt-4o-audio-preview", "gemini-2.5-pro", "deepseek-chat", "claude-sonnet-4-5", "o3"];
+        let model = *pick.get(&models);
+        let Some(listing) = Catalogue::bundled().find(None, model) else { return Ok(()) };
+        let [input, read, write, hour, output, reasoning, audio] = counts;
+        let text = Usage {
+            input_tokens: input,
+            cache_read_tokens: read,
+            cache_write_5m_tokens: write,
+            cache_write_1h_tokens: hour,
+            output_tokens: output,
+            reasoning_tokens: reasoning,
+            ..Usage::default()
+        };
+        let media = Usage { input_audio_tokens: audio, output_audio_tokens: audio, input_image_tokens: audio, ..text };
+        for (usage, has_media) in [(text, false), (media, true)] {
+            let context = [("service_tier", tier), ("processing", tier)];
+            let bound = listing.rates.bound_pusd(usage.input(), usage.output(), has_media);
+            let cost = price_in(&listing.rates, &usage, now_unix_s, &context).map(|price| price.total_pusd);
+            prop_assert!(bound >= cost, "{model}: {bound:?} < {cost:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bound_beyond_any_sum_is_none_not_a_small_one() {
+    let rates = card(r#"{"input":1000000,"output":1000000}"#);
+    assert_eq!(rates.bound_pusd(1, 1, false), Some(2_000_000));
+    assert_eq!(rates.bound_pusd(u64::MAX, 1, false), None);
+    assert_eq!(rates.bound_pusd(0, u64::MAX, true), None);
+    assert_eq!(self::rates("openai", "whisper-1").bound_pusd(1, 1, true), None);
+}
