@@ -23,6 +23,7 @@ pub mod guard;
 pub mod idempotency;
 mod identity;
 mod joined;
+pub mod limits;
 mod local;
 mod made;
 pub mod mock;

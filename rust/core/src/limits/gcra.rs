@@ -8,6 +8,8 @@
 //!
 //! Integers only. A *tick* is a unit of cost × a nanosecond of the period, so no rate is rounded.
 
+use smallvec::SmallVec;
+
 /// Largest cost, burst and rate, in units; far above any, and products of two stay within 128 bits.
 pub const UNITS_MAX: u64 = 1 << 53;
 
@@ -30,6 +32,13 @@ impl Rate {
         Some(Self { units, period_ns, burst })
     }
 
+    /// The same; what is out of range is taken for the nearest number in it.
+    #[must_use]
+    pub fn clamped(units: u64, period_ns: u64, burst: u64) -> Self {
+        let [units, period_ns, burst] = [units, period_ns, burst].map(|number| number.clamp(1, UNITS_MAX));
+        Self { units, period_ns, burst }
+    }
+
     /// `units` a minute; a sixth of them, at least one, may come at once.
     #[must_use]
     pub const fn per_minute(units: u64) -> Option<Self> {
@@ -41,6 +50,12 @@ impl Rate {
     #[must_use]
     pub const fn units(self) -> u64 {
         self.units
+    }
+
+    /// The period.
+    #[must_use]
+    pub const fn period_ns(self) -> u64 {
+        self.period_ns
     }
 
     /// Units that may come at once.
@@ -76,8 +91,8 @@ pub struct Bucket {
     lowest_before: i128,
     /// Lowest potential of all.
     lowest: i128,
-    /// Charges that may still change, the oldest first.
-    open: Vec<Open>,
+    /// Charges that may still change, the oldest first. One needs no memory of its own.
+    open: SmallVec<[Open; 1]>,
     next: ChargeId,
 }
 
@@ -92,15 +107,35 @@ struct Open {
 impl Bucket {
     /// An unused bucket.
     #[must_use]
-    pub const fn new(rate: Rate) -> Self {
+    pub fn new(rate: Rate) -> Self {
         let highest = i128::MAX;
-        Self { rate, now_ns: 0, charged: 0, lowest_before: highest, lowest: highest, open: Vec::new(), next: 0 }
+        let open = SmallVec::new();
+        Self { rate, now_ns: 0, charged: 0, lowest_before: highest, lowest: highest, open, next: 0 }
     }
 
     /// Its rate.
     #[must_use]
     pub const fn rate(&self) -> Rate {
         self.rate
+    }
+
+    /// The latest time that it was asked or told something.
+    #[must_use]
+    pub const fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// Takes another rate from now on, of the same period; what was used stays used. Without effect for a rate of
+    /// another period, whose ticks are of another size.
+    pub fn set_rate(&mut self, rate: Rate, now_ns: u64) {
+        if rate.period_ns != self.rate.period_ns {
+            return;
+        }
+        self.level(now_ns);
+        // The potential goes on from where it is, downwards at the new rate.
+        let faster = i128::from(rate.units) - i128::from(self.rate.units);
+        self.charged = self.charged.saturating_add(faster * i128::from(self.now_ns));
+        self.rate = rate;
     }
 
     /// Whether `cost` fits at `now_ns` (monotonic). Changes nothing but the time.
@@ -161,6 +196,36 @@ impl Bucket {
     pub fn available(&mut self, now_ns: u64) -> u64 {
         let room = self.rate.ticks(self.rate.burst) - self.level(now_ns);
         u64::try_from(room.max(0) / i128::from(self.rate.period_ns)).unwrap_or(u64::MAX)
+    }
+
+    /// Units that the bucket lacks until it is full, rounded up; above the burst in debt.
+    pub fn lacking(&mut self, now_ns: u64) -> u64 {
+        let period_ns = i128::from(self.rate.period_ns);
+        u64::try_from((self.level(now_ns).saturating_add(period_ns - 1)) / period_ns).unwrap_or(u64::MAX)
+    }
+
+    /// Units that are charged and may still change.
+    #[must_use]
+    pub fn reserved(&self) -> u128 {
+        self.open.iter().map(|open| u128::from(open.cost)).sum()
+    }
+
+    /// Nanoseconds until nothing that was charged counts any more.
+    pub fn full_after_ns(&mut self, now_ns: u64) -> u64 {
+        let level = self.level(now_ns);
+        let units = i128::from(self.rate.units);
+        let wait_ns = level.saturating_add(units - 1) / units;
+        u64::try_from(wait_ns).unwrap_or(u64::MAX)
+    }
+
+    /// Whether it is as good as new: full, and nothing can change.
+    pub fn is_idle(&mut self, now_ns: u64) -> bool {
+        self.open.is_empty() && self.level(now_ns) == 0
+    }
+
+    /// Frees what many open charges at once needed.
+    pub fn shrink(&mut self) {
+        self.open.shrink_to_fit();
     }
 
     /// How full the bucket is, in ticks: what any window that ends now has admitted beyond its rate, at most.

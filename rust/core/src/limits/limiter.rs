@@ -24,7 +24,7 @@ pub struct Limiter {
 impl Limiter {
     /// An unused limiter whose reservations are held for `hold_ns`.
     #[must_use]
-    pub const fn new(rate: Rate, hold_ns: u64) -> Self {
+    pub fn new(rate: Rate, hold_ns: u64) -> Self {
         Self { bucket: Bucket::new(rate), hold_ns, expiries: VecDeque::new(), now_ns: 0 }
     }
 

@@ -1,8 +1,28 @@
-//! How much may pass: rates by the generic cell rate algorithm, with reservations.
+//! How much may pass: rates by the generic cell rate algorithm, quotas by sliding window or by the calendar, and what may
+//! be under way at once, all with reservations; and which rules apply to whom.
 //!
-//! Nothing here locks or reads a clock. Asking and charging are two calls, so that a caller that holds several buckets
+//! Nothing here locks or reads a clock. Asking and charging are two calls, so that a caller that holds several meters
 //! can ask all of them before it charges any.
 
+mod calendar;
+mod calendar_quota;
+mod concurrency;
 pub mod gcra;
+mod holds;
 pub mod limiter;
+mod meter;
+mod meter_id;
+mod now;
 pub mod outputs;
+mod rate;
+mod refusal;
+mod rule_index;
+mod rules;
+mod sliding;
+
+pub use self::calendar::Periods;
+pub use self::holds::HoldId;
+pub use self::meter::{Allowance, Meter, MeterSpec};
+pub use self::now::Now;
+pub use self::refusal::{Refusal, Standing, WAIT_MAX_NS};
+pub use self::rules::{Applied, Rules, Who};
