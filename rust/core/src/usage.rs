@@ -1,7 +1,10 @@
 //! Token counts in one normal form: disjoint classes, so that a price is a sum of products and nothing is counted twice.
 
+use serde::Deserialize;
+
 /// Tokens of one exchange, by class. The classes are disjoint: their sum is what the provider billed.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default)]
 pub struct Usage {
     /// Input text that no cache held.
     pub input_tokens: u64,

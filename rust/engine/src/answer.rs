@@ -272,6 +272,9 @@ fn describe(headers: &mut HeaderMap, record: &Record) {
         headers.insert(BUDGET, milliseconds(budget).into());
         headers.insert(BUDGET_LEFT, milliseconds(budget.saturating_sub(record.elapsed())).into());
     }
+    if let Some(reservation) = &record.reservation {
+        reservation.describe(&record.snapshot.tables.limits, headers);
+    }
     if let Some(deployment) = record.deployment {
         headers.insert(DEPLOYMENT, record.snapshot.deployment_names[deployment].clone());
     }

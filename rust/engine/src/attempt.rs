@@ -10,6 +10,7 @@ use bytes::Bytes;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::resilience::classify::{Classified, ErrorDialect, Facts, Headers, classify, classify_event};
 use fastgate_core::resilience::{Action, Reason, Verdict};
+use fastgate_core::usage::Usage;
 use http::{HeaderMap, HeaderName, HeaderValue, header, response};
 use tokio::time::Instant;
 
@@ -71,6 +72,15 @@ impl Failed {
     }
 }
 
+impl Failed {
+    fn billed(mut self, usage: Option<Usage>) -> Self {
+        if let Self::Attempt(failed) = &mut self {
+            failed.usage = usage;
+        }
+        self
+    }
+}
+
 impl From<FailedAttempt> for Failed {
     fn from(failed: FailedAttempt) -> Self {
         Self::Attempt(Box::new(failed))
@@ -90,12 +100,14 @@ pub(crate) struct FailedAttempt {
     pub(crate) status: Option<u16>,
     /// It may have been two calls: a kept connection died under the first.
     pub(crate) is_replaced: bool,
+    /// What the provider says it bills for it all the same.
+    pub(crate) usage: Option<Usage>,
 }
 
 impl FailedAttempt {
     /// Of which no more is known.
     pub(crate) fn new(verdict: Verdict, failure: Failure, status: Option<u16>) -> Self {
-        Self { verdict, failure, original: None, needed_tokens: None, status, is_replaced: false }
+        Self { verdict, failure, original: None, needed_tokens: None, status, is_replaced: false, usage: None }
     }
 }
 
@@ -185,9 +197,9 @@ impl Asked<'_> {
         let id = &self.snapshot.tables.deployments[leg.deployment].id;
         let wants_events = record.is_stream && operation.goes == Goes::ByModel && operation.gives == Gives::Object;
         match answer::judge(&flight.head, &body, is_whole, operation) {
-            Judged::Answer(_) if wants_events => {
+            Judged::Answer(answer) if wants_events => {
                 let message = format!("{id}: the provider answered in one piece where a stream was asked for");
-                Err(garbage(flight.call, message, status))
+                Err(garbage(flight.call, message, status).billed(answer.usage))
             }
             Judged::Answer(answer) => {
                 (record.usage, record.service_tier) = (answer.usage, answer.service_tier);
@@ -232,14 +244,17 @@ impl Asked<'_> {
             return Ok(Reply::Events { flight, events });
         };
         let status = Some(flight.head.status.as_u16());
-        let Some(data) = broken.error_event else { return Err(give_up(flight.call, broken.failure, status)) };
+        let usage = events.usage();
+        let Some(data) = broken.error_event else {
+            return Err(give_up(flight.call, broken.failure, status).billed(usage));
+        };
         let classified = classify_event(self.error_dialect(leg.deployment), &data, unix_ms(SystemTime::now()));
         let message = format!("{}: the provider's stream began with an error", deployment.id);
         let failure =
             Failure { provider_code: classified.code.clone(), ..Failure::new(Cause::ProviderFailed, message) };
         flight.call.fail(&classified.verdict, Instant::now());
         let failed = FailedAttempt::new(classified.verdict, failure, status);
-        Err(FailedAttempt { needed_tokens: classified.needed_tokens, ..failed }.into())
+        Err(FailedAttempt { needed_tokens: classified.needed_tokens, usage, ..failed }.into())
     }
 
     /// Sound, text or a file goes out as it comes, once its first bytes are there.

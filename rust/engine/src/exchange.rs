@@ -9,8 +9,10 @@ use std::time::{Duration, SystemTime};
 use fastgate_core::dialects::openai::Kept;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::resilience::attempts::{Attempts, Over, Step};
+use fastgate_core::tables::limits::LimitRule;
 use fastgate_core::telemetry::trace_context::{TraceContext, tracestate};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, request};
+use smallvec::SmallVec;
 
 use crate::answer::{self, Reply};
 use crate::attempt::{Asked, Failed, Leg};
@@ -21,12 +23,13 @@ use crate::exhausted::Failures;
 use crate::guard::{self, Caller, Peer};
 use crate::idempotency::Claim;
 use crate::identity::Identity;
+use crate::limits::{Costs, Question, Reservation};
 use crate::operation::{Call, Goes, Takes};
 use crate::payload::Payload;
 use crate::record::{Books, Record, Stage};
 use crate::settlement::Settlement;
 use crate::snapshot::Snapshot;
-use crate::trail::Tried;
+use crate::trail::{Billed, Tried};
 use crate::wishes::Wishes;
 use crate::worker::Worker;
 
@@ -146,7 +149,7 @@ impl Exchange<'_> {
         record.price_context = if operation.goes == Goes::ToFiles { &[("processing", "batch")] } else { &[] };
         let wishes = Wishes::read(&parts.headers)?;
         record.lap(Stage::Admit);
-        let payload = Payload::read(operation, &parts.headers, body, &self.snapshot.tables.bounds).await?;
+        let mut payload = Payload::read(operation, &parts.headers, body, &self.snapshot.tables.bounds).await?;
         let request = payload.request();
         let record = &mut self.settlement.record;
         // The reading is counted with the waiting where a body comes in pieces.
@@ -156,6 +159,8 @@ impl Exchange<'_> {
         record.is_stream = request.is_some_and(|request| request.stream);
         record.lap(Stage::Read);
         let choice = self.choose(caller, &payload, &wishes)?;
+        let choice = self.reserve(choice, &mut payload)?;
+        let request = payload.request();
         let asked = Asked {
             worker: self.worker,
             snapshot: self.snapshot,
@@ -190,6 +195,48 @@ impl Exchange<'_> {
             Goes::ToMaker => chooser.maker(operation, self.call.id.unwrap_or_default()),
             Goes::ToFiles => chooser.files(operation, self.call.id.or_else(|| payload.file())),
         }
+    }
+
+    /// Reserves what the request may use of its customer's limits.
+    fn reserve(&mut self, mut choice: Choice, payload: &mut Payload) -> Result<Choice, Failure> {
+        let (customers, snapshot) = (&self.worker.shared.customers, self.snapshot);
+        let limits = &snapshot.tables.limits;
+        if limits.is_empty() {
+            return Ok(choice);
+        }
+        let record = &mut self.settlement.record;
+        let applied = customers.applied(&snapshot.limit_rules, record);
+        if applied.is_empty() {
+            return Ok(choice);
+        }
+        let rules: SmallVec<[&LimitRule; 8]> = applied.iter().map(|applied| &limits[applied.rule]).collect();
+        let question = Question {
+            operation: self.call.operation(),
+            payload,
+            record,
+            vocabularies: &self.worker.shared.vocabularies,
+            customers,
+            rules: &rules,
+            asked_name: choice.asked_name.as_deref().unwrap_or_default(),
+        };
+        let costs = Costs::read(&question, &mut choice.deployments).map_err(|_| unpriced())?;
+        let (reservation, reserved) = Reservation::reserve(customers, record, applied, costs);
+        let is_hard = reservation.is_hard(record);
+        let bounds = reservation.bounds();
+        record.reservation = Some(Box::new(reservation));
+        reserved?;
+        if let Some(output_tokens) = costs.asks_for_output_tokens {
+            payload.ask_for_output(self.call.operation().dialect, output_tokens);
+        }
+        if is_hard {
+            self.worker.keep_reservation(record, bounds).map_err(|_| {
+                Failure::new(
+                    Cause::Overloaded,
+                    "what this request may use can't be written down, and a hard limit applies to it",
+                )
+            })?;
+        }
+        Ok(choice)
     }
 
     /// `traceparent` and `tracestate` for the provider: this exchange is its parent.
@@ -264,7 +311,9 @@ impl Exchange<'_> {
             let record = &mut self.settlement.record;
             let ended = record.last_lap();
             let (reason, status) = (failed.verdict.reason, failed.status);
-            record.trail.push(Tried { deployment, reason, status, took: ended.saturating_duration_since(now) });
+            let billed = failed.usage.map(|usage| Box::new(Billed { usage, cost: record.price_of(&usage) }));
+            let is_billed = billed.is_some();
+            record.trail.push(Tried { deployment, reason, status, took: ended.saturating_duration_since(now), billed });
             candidates.note(&failed);
             if failed.is_replaced {
                 record.attempts += 1;
@@ -274,6 +323,11 @@ impl Exchange<'_> {
             failures.push(*failed);
             if payload.is_gone() {
                 break Over::Exhausted;
+            }
+            if is_billed && let Some(mut reservation) = record.reservation.take() {
+                let is_covered = reservation.top_up(&self.worker.shared.customers, record);
+                record.reservation = Some(reservation);
+                is_covered?;
             }
         };
         failures.conclude(over, &self.settlement.record)
@@ -300,4 +354,10 @@ impl Exchange<'_> {
             record.provider_model.clone_from(&kept.model);
         }
     }
+}
+
+fn unpriced() -> Failure {
+    let message =
+        "no deployment that may answer has a known price, and a hard limit on money applies: give it one in [prices]";
+    Failure { param: Some("model"), ..Failure::new(Cause::PriceUnknown, message) }
 }

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::explain;
 use crate::idempotency;
+use crate::limits::{Customers, restore};
 use crate::made::Made;
 use crate::resilience::{self, Registry};
 use crate::settlement::Counts;
@@ -54,6 +55,8 @@ pub struct Shared {
     pub(crate) idempotency: Arc<idempotency::Store>,
     /// How deployments and credentials do, by name.
     pub(crate) registry: Registry,
+    /// What customers have used of their limits.
+    pub(crate) customers: Customers,
 }
 
 impl Shared {
@@ -71,6 +74,13 @@ impl Shared {
                 .map_err(|error| format!("the spool {} can't be used: {error}", directory.display()))
         };
         let spool = state_dir.map(|directory| open(&directory.join("spool"))).transpose()?;
+        let customers = Customers::new(snapshot.tables.limiting.identities);
+        if let Some((spool, state_dir)) = spool.as_ref().zip(state_dir)
+            && let Some(mut writer) = spool.writer()
+        {
+            let directory = state_dir.join("spool");
+            restore(&customers, &snapshot.limit_rules, &snapshot.tables, &directory, &mut writer)?;
+        }
         let vocabularies = Arc::new(Vocabularies::default());
         vocabularies.install(vocabularies.prepare(&snapshot.tables)?);
         telemetry.configure(&snapshot.tables);
@@ -92,6 +102,7 @@ impl Shared {
             made: Made::new(Instant::now()),
             idempotency: idempotency::Store::new(),
             registry,
+            customers,
         }))
     }
 
@@ -111,6 +122,7 @@ impl Shared {
         if let Some(spool) = &self.spool {
             spool.set_settings(snapshot.tables.spool);
         }
+        self.customers.book.set_identities_max(snapshot.tables.limiting.identities);
         self.snapshot.store(snapshot);
         self.generation.fetch_add(1, Ordering::Relaxed);
         Ok(())

@@ -1,6 +1,7 @@
 //! What a request carries: read as far as the gateway must, then made into the body of a request to a provider.
 
 use bytes::Bytes;
+use fastgate_core::dialects::Dialect;
 use fastgate_core::dialects::openai::{self, Request};
 use fastgate_core::dialects::splice::{Splice, splice};
 use fastgate_core::failure::Failure;
@@ -26,6 +27,8 @@ pub(crate) enum Payload {
     Asking {
         body: Bytes,
         request: Request,
+        /// Bounds the answer where the client does not.
+        output: Option<Splice>,
     },
     /// JSON about a file.
     About {
@@ -74,7 +77,7 @@ impl Payload {
         let body = body.read(bounds.request_body_bytes).await?;
         if operation.goes == Goes::ByModel {
             let request = operation.dialect.read_request(&body, bounds.json_depth)?;
-            return Ok(Self::Asking { body, request });
+            return Ok(Self::Asking { body, request, output: None });
         }
         let object = openai::read_object(&body, bounds.json_depth)?;
         let file = openai::given(&object, "input_file_id").and_then(|id| id.as_text());
@@ -141,16 +144,23 @@ impl Payload {
                 Ok(Upstream { body: UpstreamBody::Whole(Bytes::new()), content_type: None, refusal: None })
             }
             Self::About { body, .. } => Ok(Upstream::json(body.clone())),
-            Self::Asking { body, request } => {
+            Self::Asking { body, request, output } => {
                 let rename = name.filter(|name| *name != request.model).map(|name| request.rename(name));
                 let usage_splice = request.usage_splice.clone().filter(|_| asks_for_usage);
-                let mut changes: Vec<Splice> = rename.into_iter().chain(usage_splice).collect();
+                let mut changes: Vec<Splice> = rename.into_iter().chain(usage_splice).chain(output.clone()).collect();
                 Ok(Upstream::json(if changes.is_empty() { body.clone() } else { splice(body, &mut changes).into() }))
             }
             Self::Form { form, content_type, .. } => {
                 let (body, refusal) = form.body(name)?;
                 Ok(Upstream { body, content_type: Some(content_type.clone()), refusal: Some(refusal) })
             }
+        }
+    }
+
+    /// Asks for no longer an answer than this, per choice, where the request does not say.
+    pub(crate) fn ask_for_output(&mut self, dialect: Dialect, tokens: u64) {
+        if let Self::Asking { body, output, .. } = self {
+            *output = dialect.bound_output(body, tokens);
         }
     }
 

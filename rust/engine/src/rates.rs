@@ -57,6 +57,26 @@ impl RateBook {
         self.with(tables, deployment, model, |rates| price_in(rates?, usage, now_unix_s, context))
     }
 
+    /// The most that an exchange with a deployment can cost, in picodollars; `None` if nobody knows.
+    #[must_use]
+    pub fn bound_pusd(
+        &self,
+        tables: &Tables,
+        deployment: usize,
+        model: &str,
+        (input_tokens, output_tokens): (u64, u64),
+        has_media: bool,
+    ) -> Option<u64> {
+        let bound = self.with(tables, deployment, model, |rates| {
+            // What is beyond any sum is more than any limit.
+            rates.map(|rates| match rates.bound_pusd(input_tokens, output_tokens, has_media) {
+                None if rates.meters_tokens() => Some(u64::MAX),
+                bound => bound.map(i64::unsigned_abs),
+            })
+        });
+        bound.flatten()
+    }
+
     /// Whether policy lets a request through to a deployment: false if it is to block unknown prices, and this one is.
     #[must_use]
     pub fn admits(&self, tables: &Tables, deployment: usize, model: &str, now_unix_s: i64) -> bool {

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::choice::RouteTaken;
 use crate::clock::unix_s;
 use crate::identity::Identity;
+use crate::limits::Reservation;
 use crate::resilience::Drill;
 use crate::settlement::Outcome;
 use crate::snapshot::Snapshot;
@@ -100,6 +101,8 @@ pub struct Record {
     pub budget: Option<Duration>,
     /// How its route was found, where there was something to choose.
     pub(crate) route: Option<Box<RouteTaken>>,
+    /// What it holds of its customer's limits, where any apply.
+    pub(crate) reservation: Option<Box<Reservation>>,
     /// The failover drill that it was part of.
     pub(crate) drill: Option<Arc<Drill>>,
     /// The answer is a stream of events.
@@ -155,6 +158,7 @@ impl Record {
             trail: Trail::default(),
             budget: None,
             route: None,
+            reservation: None,
             drill: None,
             is_stream: false,
             status: None,
@@ -236,7 +240,12 @@ impl Record {
     }
 
     fn price(&self) -> Cost {
-        let (Some(usage), Some(deployment)) = (&self.usage, self.deployment) else { return Cost::NotApplicable };
+        self.usage.as_ref().map_or(Cost::NotApplicable, |usage| self.price_of(usage))
+    }
+
+    /// What token counts of the deployment tried last come to.
+    pub(crate) fn price_of(&self, usage: &Usage) -> Cost {
+        let Some(deployment) = self.deployment else { return Cost::NotApplicable };
         let model = self.provider_model.as_deref().unwrap_or_default();
         let Snapshot { rates, tables, .. } = &*self.snapshot;
         let context = match self.service_tier {

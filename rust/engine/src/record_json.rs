@@ -86,12 +86,37 @@ pub(crate) fn write(record: &Record, into: &mut Vec<u8>) {
     object.end();
 }
 
-fn write_usage(usage: &Usage, object: &mut JsonObject<'_>) {
+pub(crate) fn write_usage(usage: &Usage, object: &mut JsonObject<'_>) {
     for (name, count) in TOKENS.into_iter().zip(by_class(usage)) {
         if count > 0 || ALWAYS_WRITTEN.contains(&name) {
             object.number(name, count);
         }
     }
+}
+
+/// Writes what an exchange may use at most, before it does.
+pub(crate) fn write_reservation(
+    record: &Record,
+    (input_tokens, output_tokens, cost_pusd): (u64, u64, u64),
+    into: &mut Vec<u8>,
+) {
+    let tables = &record.snapshot.tables;
+    let mut object = JsonObject::begin(into);
+    object.number("v", RECORD_VERSION);
+    object.text("type", "reservation");
+    object.text("id", record.id.as_str());
+    object.number("started_unix_us", microseconds(since_1970(record.started_at)));
+    object.text("operation", record.operation);
+    object.text_or_null("tenant", record.tenant.map(|index| tables.tenants[index].id.as_str()));
+    object.text_or_null("user", record.identity.user.as_deref());
+    object.text_or_null("feature", record.identity.feature.as_deref());
+    object.text_or_null("session", record.identity.session.as_deref());
+    object.text_or_null("key", record.key.as_deref());
+    object.text_or_null("model", record.model.as_deref());
+    object.number("input_tokens", input_tokens);
+    object.number("output_tokens", output_tokens);
+    object.number("cost_pusd", cost_pusd);
+    object.end();
 }
 
 /// Their names are clients', so they are escaped.

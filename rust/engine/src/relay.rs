@@ -13,6 +13,7 @@ use fastgate_core::dialects::{Completeness, EventClass, Reading, StreamReader, o
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::resilience::Verdict;
 use fastgate_core::sse::{Splitter, event_data};
+use fastgate_core::usage::Usage;
 use tokio::time::Instant;
 
 use crate::body::BrokenOff;
@@ -229,6 +230,11 @@ impl Events {
         }
         self.held_back = joined.take();
         Ok(())
+    }
+
+    /// The token counts reported so far.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.reader.usage()
     }
 
     /// Whether the stream may end here, an event without its empty line taken in.

@@ -26,14 +26,17 @@ pub enum Outcome {
     Stopped,
     /// The exchange's task panicked.
     Panicked,
+    /// The gateway died in the middle of it; what it held counts as used.
+    Lost,
 }
 
-const FIXED: [(Outcome, &str); 5] = [
+const FIXED: [(Outcome, &str); 6] = [
     (Outcome::Answered, "answered"),
     (Outcome::ProviderError, "provider_error"),
     (Outcome::ClientGone, "client_gone"),
     (Outcome::Stopped, "stopped"),
     (Outcome::Panicked, "panicked"),
+    (Outcome::Lost, "lost"),
 ];
 
 impl Outcome {
@@ -53,7 +56,7 @@ impl Outcome {
             Self::Answered => "none",
             Self::ProviderError => "provider",
             Self::ClientGone => "caller",
-            Self::Stopped | Self::Panicked => "gateway",
+            Self::Stopped | Self::Panicked | Self::Lost => "gateway",
             Self::Failed(cause) => cause.row().fault.name(),
         }
     }
@@ -67,10 +70,16 @@ impl Outcome {
 }
 
 /// Counts of one core. Each core writes its own; readers add them up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counts {
     started: AtomicU64,
     settled: [AtomicU64; FIXED.len() + TABLE.len()],
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { started: AtomicU64::new(0), settled: std::array::from_fn(|_| AtomicU64::new(0)) }
+    }
 }
 
 impl Counts {
@@ -124,6 +133,10 @@ impl Settlement {
         }
         // First what must not be lost: an exchange that anybody is told of is on record.
         self.worker.keep(&self.record);
+        if let Some(mut reservation) = self.record.reservation.take() {
+            reservation.settle(&self.worker.shared.customers, &self.record);
+            self.record.reservation = Some(reservation);
+        }
         self.worker.telemetry.observe(&self.record);
     }
 }

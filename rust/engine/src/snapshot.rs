@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fastgate_core::keys::KeyRing;
+use fastgate_core::limits::Rules;
 use fastgate_core::routing::Policy;
 use fastgate_core::tables::limits::Capacity;
 use fastgate_core::tables::{Credential, Deployment, JwtIssuer, Provider, Tables};
@@ -59,6 +60,8 @@ pub struct Snapshot {
     pub rates: RateBook,
     /// The policy tables, ready to be asked.
     pub(crate) policy: Policy,
+    /// Limits of customers, ready to be asked.
+    pub(crate) limit_rules: Rules,
     /// How each deployment does.
     pub(crate) fleet: Arc<Fleet>,
     /// Seconds since 1970 when it was prepared; what `GET /v1/models` calls `created`.
@@ -165,6 +168,7 @@ impl Snapshot {
             .collect::<Result<_, _>>()?;
         let has_one_tenant = has_one_tenant(&tables);
         let policy = Policy::prepare(&tables);
+        let limit_rules = Rules::prepare(&tables)?;
         let fleet = Arc::new(registry.fleet(&tables));
         let keys = KeyRing::new(std::mem::take(&mut tables.keys));
         let jwt_issuers = std::mem::take(&mut tables.jwt_issuers).into();
@@ -180,6 +184,7 @@ impl Snapshot {
             deployment_names,
             rates,
             policy,
+            limit_rules,
             fleet,
             prepared_unix_s,
         })

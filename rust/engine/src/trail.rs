@@ -6,14 +6,17 @@ use std::time::Duration;
 use fastgate_core::json_object::JsonObject;
 use fastgate_core::resilience::Reason;
 use fastgate_core::tables::Tables;
+use fastgate_core::telemetry::series::Cost;
+use fastgate_core::usage::Usage;
 
 use crate::clock::microseconds;
+use crate::record_json::write_usage;
 
 /// Attempts that are written down; there can hardly be more.
 const LIMIT: usize = 32;
 
 /// An attempt that came to nothing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tried {
     /// Index of the deployment.
     pub(crate) deployment: usize,
@@ -23,6 +26,15 @@ pub(crate) struct Tried {
     pub(crate) status: Option<u16>,
     /// How long it took.
     pub(crate) took: Duration,
+    /// What the provider billed for it all the same, where it said so.
+    pub(crate) billed: Option<Box<Billed>>,
+}
+
+/// What an attempt that came to nothing was billed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Billed {
+    pub(crate) usage: Usage,
+    pub(crate) cost: Cost,
 }
 
 /// All of them.
@@ -38,6 +50,11 @@ impl Trail {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Those that were billed.
+    pub(crate) fn billed(&self) -> impl Iterator<Item = &Billed> {
+        self.0.iter().filter_map(|tried| tried.billed.as_deref())
     }
 
     /// Whether this deployment is among them.
@@ -84,6 +101,10 @@ impl Trail {
             object.text("reason", tried.reason.name());
             object.number_or_null("status", tried.status);
             object.number("us", microseconds(tried.took));
+            if let Some(Billed { usage, cost }) = tried.billed.as_deref() {
+                object.object("usage", |object| write_usage(usage, object));
+                object.number_or_null("cost_pusd", cost.known());
+            }
             object.end();
         }
         into.push(b']');

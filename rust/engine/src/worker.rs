@@ -16,6 +16,9 @@ use crate::spool::SpoolWriter;
 use crate::telemetry::CoreTelemetry;
 use crate::upstream::Pool;
 
+/// Identities with counts of their own that a core looks at in a second, to drop those that use nothing.
+const IDENTITIES_SWEPT: usize = 20_000;
+
 /// State of one core. Never shared: what other cores may see is in [`Shared`].
 #[derive(Debug)]
 pub struct Worker {
@@ -82,6 +85,18 @@ impl Worker {
         }
     }
 
+    /// Writes down what an exchange may use at most; then it counts even if the process dies in the middle of it.
+    ///
+    /// # Errors
+    /// It can't be written. Without a spool there is nothing to write to, and nothing that would outlive the process.
+    pub(crate) fn keep_reservation(&self, record: &Record, bounds: (u64, u64, u64)) -> std::io::Result<()> {
+        let Some(writer) = &mut *self.spool.borrow_mut() else { return Ok(()) };
+        let mut written = self.written.borrow_mut();
+        written.clear();
+        record_json::write_reservation(record, bounds, &mut written);
+        writer.append(&written)
+    }
+
     /// Drops idle connections to providers that are too old or dead, closes a spool segment that is due, and hands over
     /// what was logged.
     pub(crate) fn sweep(&self) {
@@ -90,6 +105,7 @@ impl Worker {
         }
         self.telemetry.sweep();
         self.shared.idempotency.sweep(Instant::now());
+        self.shared.customers.book.sweep(self.shared.customers.present(), IDENTITIES_SWEPT);
         let bounds = self.shared.snapshot.load().tables.bounds;
         self.pool.borrow_mut().sweep(Instant::now(), Duration::from_millis(bounds.idle_timeout_ms));
     }

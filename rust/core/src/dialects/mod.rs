@@ -15,6 +15,7 @@ pub mod splice;
 use std::ops::Range;
 
 use openai::Request;
+use splice::Splice;
 
 use crate::failure::Failure;
 use crate::service_tier::ServiceTier;
@@ -48,6 +49,19 @@ impl Dialect {
             Self::OpenaiResponses => openai_responses::read_request(body, depth_limit),
             Self::OpenaiPlain { default_model } => openai_plain::read_request(body, depth_limit, default_model),
         }
+    }
+
+    /// What to change in a request that says nothing of the answer's length, so that it asks for so many tokens at most.
+    /// `None`: answers in this format have no such bound.
+    #[must_use]
+    pub fn bound_output(self, body: &[u8], tokens: u64) -> Option<Splice> {
+        let field = match self {
+            Self::OpenaiChat => "max_completion_tokens",
+            Self::OpenaiCompletions => "max_tokens",
+            Self::OpenaiResponses => "max_output_tokens",
+            Self::OpenaiPlain { .. } => return None,
+        };
+        openai::set_field(body, field, &tokens.to_string())
     }
 
     /// What a JSON answer says of itself. `None`: it is no JSON object.

@@ -107,6 +107,17 @@ fn output_tokens(object: &Object<'_>) -> Option<u64> {
         .max()
 }
 
+/// What to change so that a top-level field has this value. `None`: the body is no JSON object.
+pub(super) fn set_field(body: &[u8], name: &str, value: &str) -> Option<Splice> {
+    let object = Object::read(body, ANSWER_DEPTH_LIMIT).ok()?;
+    if let Some(found) = object.get(name) {
+        return Some(Splice::new(found.span, value.to_owned()));
+    }
+    let start = object.first_member();
+    let comma = if object.is_empty() { "" } else { "," };
+    Some(Splice::new(start..start, format!("\"{name}\":{value}{comma}")))
+}
+
 /// A field's value; `null` is how SDKs write "left out".
 #[must_use]
 pub fn given<'text>(object: &Object<'text>, key: &str) -> Option<Value<'text>> {

@@ -244,6 +244,12 @@ impl Rates {
         Self { standard: Arc::new([always]), variants: Arc::new([]) }
     }
 
+    /// Whether it is billed by tokens, whenever that is.
+    #[must_use]
+    pub fn meters_tokens(&self) -> bool {
+        self.standard.iter().all(DatedRates::meters_tokens)
+    }
+
     /// The most that a call with so many tokens of any class can come to, in picodollars, whenever and in whatever
     /// context the vendor bills it. `None`: it is billed by something other than tokens, or beyond any sum.
     ///
@@ -256,7 +262,7 @@ impl Rates {
             [Meter::InputAudio, Meter::CacheReadAudio, Meter::InputImage, Meter::CacheReadImage];
         const OUTPUT: [Meter; 2] = [Meter::Output, Meter::Reasoning];
         const OUTPUT_MEDIA: [Meter; 2] = [Meter::OutputAudio, Meter::OutputImage];
-        if !self.standard.iter().all(DatedRates::meters_tokens) {
+        if !self.meters_tokens() {
             return None;
         }
         let (mut input, mut output, mut fee) = (0, 0, 0);

@@ -1,0 +1,157 @@
+//! What one exchange holds of its customer's limits, from before its first attempt until it is settled.
+
+use fastgate_core::failure::Failure;
+use fastgate_core::limits::{Applied, Rules, Standing};
+use fastgate_core::tables::limits::{LimitRule, Resource};
+use smallvec::SmallVec;
+
+use super::book::{Ask, Denied};
+use super::costs::Costs;
+use super::customers::Customers;
+use super::denial::deny;
+use super::events::Kind;
+use super::held::Held;
+use super::total::Total;
+use crate::record::Record;
+
+/// Reservations, and where the limits stand.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    /// `None`: denied, or settled.
+    held: Option<Held>,
+    applied: SmallVec<[Applied; 8]>,
+    costs: Costs,
+    /// Of every limit that applies, with the reservation in it.
+    pub(super) lines: SmallVec<[Line; 8]>,
+}
+
+/// Where one limit stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    /// Index of the rule.
+    pub(super) rule: usize,
+    pub(super) amount: u64,
+    pub(super) standing: Standing,
+    /// Its warning threshold is reached.
+    pub(super) is_warned: bool,
+}
+
+impl Line {
+    /// What is used of it, reservations included, in thousandths.
+    pub(super) fn used_permille(&self) -> u64 {
+        let taken = u128::from(self.amount.saturating_sub(self.standing.remaining));
+        u64::try_from(taken * 1000 / u128::from(self.amount.max(1))).unwrap_or(u64::MAX)
+    }
+}
+
+impl Reservation {
+    /// Reserves what a request may use of all limits that apply to it, or nothing.
+    ///
+    /// # Errors
+    /// What to tell the client; the reservation says where the limits stand.
+    pub(crate) fn reserve(
+        customers: &Customers,
+        record: &Record,
+        applied: SmallVec<[Applied; 8]>,
+        costs: Costs,
+    ) -> (Self, Result<(), Failure>) {
+        let (rules, limits) = (&record.snapshot.limit_rules, &record.snapshot.tables.limits);
+        let now = customers.now(record.last_lap(), record.started_unix_s());
+        let asks: SmallVec<[Ask; 8]> =
+            applied.iter().map(|applied| Ask { applied: *applied, cost: costs.of(&limits[applied.rule]) }).collect();
+        let outcome = customers.book.reserve(rules, &asks, now);
+        let line = |applied: &Applied| line(customers, rules, limits, applied, now);
+        let lines: SmallVec<[Line; 8]> = applied.iter().map(line).collect();
+        let (held, denied) = match outcome {
+            Ok(held) => (Some(held), None),
+            Err(denied) => (None, Some(denied)),
+        };
+        let reservation = Self { held, applied, costs, lines };
+        reservation.tell(customers, record, denied.as_ref());
+        let failure = denied.map_or(Ok(()), |denied| Err(reservation.refuse(record, denied)));
+        (reservation, failure)
+    }
+
+    /// Whether what it holds has to survive the process.
+    pub(crate) fn is_hard(&self, record: &Record) -> bool {
+        let limits = &record.snapshot.tables.limits;
+        self.applied
+            .iter()
+            .any(|applied| limits[applied.rule].is_hard && limits[applied.rule].resource != Resource::Concurrent)
+    }
+
+    /// Upper bounds of input tokens, output tokens and picodollars.
+    pub(crate) fn bounds(&self) -> (u64, u64, u64) {
+        self.costs.bounds()
+    }
+
+    /// Reserves anew what a failed attempt was billed for, so that the next one is as covered as the first.
+    ///
+    /// # Errors
+    /// What to tell the client: there is no room for another attempt.
+    pub(crate) fn top_up(&mut self, customers: &Customers, record: &Record) -> Result<(), Failure> {
+        let Some(held) = &mut self.held else { return Ok(()) };
+        let spent = Total::of_trail(record);
+        let (rules, limits) = (&record.snapshot.limit_rules, &record.snapshot.tables.limits);
+        let now = customers.now(record.last_lap(), record.started_unix_s());
+        let ask = |applied: &Applied| {
+            let rule = &limits[applied.rule];
+            let more = match rule.resource {
+                Resource::Requests | Resource::Concurrent => 0,
+                resource => spent.of_resource(resource).unwrap_or(0),
+            };
+            Ask { applied: *applied, cost: self.costs.of(rule).saturating_add(more) }
+        };
+        let asks: SmallVec<[Ask; 8]> = self.applied.iter().map(ask).collect();
+        customers.book.top_up(rules, held, &asks, now).map_err(|denied| self.refuse(record, denied))
+    }
+
+    /// Makes what is held final: what the whole exchange used. Only the first time counts.
+    pub(crate) fn settle(&mut self, customers: &Customers, record: &Record) {
+        let Some(held) = self.held.take() else { return };
+        let total = Total::of(record);
+        let now = customers.now(record.started + record.total, record.started_unix_s());
+        customers.book.settle(held, |resource| total.of_resource(resource), now);
+        let limits = &record.snapshot.tables.limits;
+        let is_estimate = |rule: &LimitRule| !rule.is_hard && rule.resource != Resource::Requests;
+        if let Some(usage) = &record.usage
+            && self.applied.iter().any(|applied| is_estimate(&limits[applied.rule]))
+        {
+            customers.note_output(record, usage.output());
+        }
+    }
+
+    fn tell(&self, customers: &Customers, record: &Record, denied: Option<&Denied>) {
+        for (line, applied) in self.lines.iter().zip(&self.applied) {
+            let kind = if denied.is_some_and(|denied| denied.rule == line.rule) {
+                Kind::Denied
+            } else if line.is_warned {
+                Kind::Warned
+            } else {
+                continue;
+            };
+            customers.events.note(kind, applied.meter, line.rule, record, line.used_permille());
+        }
+    }
+
+    fn refuse(&self, record: &Record, denied: Denied) -> Failure {
+        let rule = &record.snapshot.tables.limits[denied.rule];
+        let line = self.lines.iter().find(|line| line.rule == denied.rule);
+        let (amount, remaining) = line.map_or((rule.amount, 0), |line| (line.amount, line.standing.remaining));
+        deny(rule, denied.refusal, amount, remaining, self.costs.of(rule))
+    }
+}
+
+fn line(
+    customers: &Customers,
+    rules: &Rules,
+    limits: &[LimitRule],
+    applied: &Applied,
+    now: fastgate_core::limits::Now,
+) -> Line {
+    let standing = customers.book.standing(rules, applied, now);
+    let rule = &limits[applied.rule];
+    let mut line = Line { rule: applied.rule, amount: applied.allowance.amount, standing, is_warned: false };
+    line.is_warned = rule.warn_permille.is_some_and(|share| line.used_permille() >= u64::from(share));
+    line
+}
