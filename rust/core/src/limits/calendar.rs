@@ -95,3 +95,7 @@ impl Periods {
         Ok(jump.map_or(midnight.compatible()?, |jump| jump).as_second())
     }
 }
+
+#[cfg(test)]
+#[path = "calendar_tests.rs"]
+mod tests;

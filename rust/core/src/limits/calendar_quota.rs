@@ -98,3 +98,7 @@ impl CalendarQuota {
         self.held = 0;
     }
 }
+
+#[cfg(test)]
+#[path = "calendar_quota_tests.rs"]
+mod tests;

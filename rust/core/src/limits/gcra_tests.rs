@@ -5,21 +5,35 @@ use super::*;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// The law, by looking at every window: all admissions since any of them, against burst and rate.
-#[derive(Default)]
 struct Ledger {
     admitted: Vec<(u64, u64)>,
+    /// From when on which rate held, the oldest first.
+    rates: Vec<(u64, Rate)>,
 }
 
 impl Ledger {
+    fn new(rate: Rate) -> Self {
+        Self { admitted: Vec::new(), rates: vec![(0, rate)] }
+    }
+
     /// Whether some window that ends at `now_ns` holds more than it may, by how many ticks at most.
-    fn worst(&self, rate: Rate, now_ns: u64) -> i128 {
+    fn worst(&self, now_ns: u64) -> i128 {
         let mut sum = 0;
         let mut worst = 0;
         for (at, cost) in self.admitted.iter().rev() {
-            sum += rate.ticks(*cost);
-            worst = worst.max(sum - i128::from(rate.units) * i128::from(now_ns - at));
+            sum += self.rates[0].1.ticks(*cost);
+            worst = worst.max(sum - self.drained(*at, now_ns));
         }
         worst
+    }
+
+    fn drained(&self, from_ns: u64, to_ns: u64) -> i128 {
+        let ends = self.rates[1..].iter().map(|(since, _)| *since).chain([u64::MAX]);
+        let pieces = self.rates.iter().zip(ends).map(|((since, rate), end)| {
+            let length_ns = end.min(to_ns).saturating_sub((*since).max(from_ns));
+            i128::from(rate.units) * i128::from(length_ns)
+        });
+        pieces.sum()
     }
 }
 
@@ -29,6 +43,7 @@ enum Step {
     Charge(u64),
     Open(u64),
     Settle(prop::sample::Index, u64),
+    SetRate(u64, u64),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -37,17 +52,18 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         (0..12_u64).prop_map(Step::Charge),
         (0..12_u64).prop_map(Step::Open),
         (any::<prop::sample::Index>(), 0..20_u64).prop_map(|(which, used)| Step::Settle(which, used)),
+        (1..20_u64, 1..12_u64).prop_map(|(units, burst)| Step::SetRate(units, burst)),
     ];
     proptest::collection::vec(step, 0..60)
 }
 
 proptest! {
     /// The level is what the worst window holds beyond its rate, however charges changed: nothing is let through that
-    /// breaks the law, and nothing is held back that would keep it.
+    /// breaks the law, and nothing is held back that would keep it. A rate that is changed drains from then on.
     #[test]
     fn the_level_is_that_of_the_worst_window(units in 1..20_u64, burst in 1..12_u64, steps in steps()) {
         let rate = Rate::new(units, 7 * SECOND_NS, burst).unwrap();
-        let (mut bucket, mut ledger, mut open, mut now_ns) = (Bucket::new(rate), Ledger::default(), Vec::new(), 5);
+        let (mut bucket, mut ledger, mut open, mut now_ns) = (Bucket::new(rate), Ledger::new(rate), Vec::new(), 5);
         for step in steps {
             match step {
                 Step::Wait(wait_ns) => now_ns += wait_ns,
@@ -71,8 +87,17 @@ proptest! {
                         ledger.admitted[entry].1 = used;
                     }
                 }
+                Step::SetRate(units, burst) => {
+                    let rate = Rate::new(units, 7 * SECOND_NS, burst).unwrap();
+                    bucket.set_rate(rate, now_ns);
+                    ledger.rates.push((now_ns, rate));
+                }
             }
-            prop_assert_eq!(bucket.level(now_ns), ledger.worst(rate, now_ns));
+            prop_assert_eq!(bucket.level(now_ns), ledger.worst(now_ns));
+            prop_assert_eq!(bucket.is_idle(now_ns), open.is_empty() && ledger.worst(now_ns) == 0);
+            let full_after_ns = bucket.full_after_ns(now_ns);
+            prop_assert_eq!(bucket.clone().level(now_ns + full_after_ns), 0);
+            prop_assert!(full_after_ns == 0 || bucket.clone().level(now_ns + full_after_ns - 1) > 0);
         }
     }
 

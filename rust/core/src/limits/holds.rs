@@ -88,3 +88,7 @@ impl Holds {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "holds_tests.rs"]
+mod tests;

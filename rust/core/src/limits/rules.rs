@@ -263,3 +263,7 @@ fn is_among(names: Option<&[String]>, name: Option<&str>) -> bool {
     let among = |names: &[String], name: &str| names.binary_search_by(|known| known.as_str().cmp(name)).is_ok();
     names.is_none_or(|names| name.is_some_and(|name| among(names, name)))
 }
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;

@@ -161,3 +161,7 @@ impl Sliding {
         self.used_total += u128::from(added);
     }
 }
+
+#[cfg(test)]
+#[path = "sliding_tests.rs"]
+mod tests;
