@@ -10,8 +10,9 @@ import pytest
 
 from fastgate import _core
 from fastgate.config import compile_tables, load_text
+from fastgate.config.billing_settings import Price
+from fastgate.config.limit_settings import LimitWhen, Resource, Scope
 from fastgate.config.routing_settings import Group, When
-from fastgate.config.settings import Price
 from fastgate.config.table import Capability, Latency, unwrapped
 
 CORE = Path(__file__).parents[2] / "rust" / "core"
@@ -29,6 +30,7 @@ base_url = "http://127.0.0.1:9000"
 provider = "one"
 model = "m"
 region = "eu"
+limits = { requests_per_minute = 500, tokens_per_minute = 200_000, concurrent = 64, weights = { output = 5 } }
 timeout = { connect = "1s", first_content = "15m", gap = "10s" }
 [models.chat]
 budget = "12s"
@@ -43,6 +45,11 @@ weight = 10
 [tenants.acme]
 tier = "paid"
 region = "eu"
+limits = [
+  { per = "user", tokens = 100_000, window = "1h" },
+  { usd = 500, window = "month", warn_at = 0.8, downgrade = { at = 0.9, model = "chat" } },
+  { per = "user", concurrent = 4 },
+]
 [tenants.default]
 region = "us"
 [[keys]]
@@ -51,7 +58,67 @@ tenant = "acme"
 user = "u"
 deployments = ["slow", "two"]
 expires = 2027-01-31
+limit_amounts = { "tenant acme: usd per month" = "0.5" }
+[[limits]]
+when = { tier = "free" }
+per = "key"
+requests = 60
+window = "1m"
+[limiting]
+time_zone = "Europe/Berlin"
 """
+
+UNLIMITED: dict[str, Any] = {
+    "requests_per_minute": None,
+    "requests_per_day": None,
+    "tokens_per_minute": None,
+    "input_tokens_per_minute": None,
+    "output_tokens_per_minute": None,
+    "concurrent": None,
+    "weights": {"cache_read_permille": 1000, "output_permille": 1000, "reserves_max_tokens": False},
+}
+SOFT: dict[str, Any] = {"key_amounts": {}, "is_hard": False, "warn_permille": None, "downgrade": None}
+LIMITS: list[dict[str, Any]] = [
+    {
+        **SOFT,
+        "name": "tenant acme: tokens per user and 1h",
+        "per": ["tenant", "user"],
+        "when": {"tenant": [1]},
+        "resource": "tokens",
+        "amount": 100_000,
+        "window": {"sliding": {"window_ms": 3_600_000}},
+    },
+    {
+        "name": "tenant acme: usd per month",
+        "per": ["tenant"],
+        "when": {"tenant": [1]},
+        "resource": "usd",
+        "amount": 500 * 10**12,
+        "key_amounts": {"ab" * 6: 5 * 10**11},
+        "window": {"calendar": {"period": "month", "time_zone": "Europe/Berlin"}},
+        "is_hard": True,
+        "warn_permille": 800,
+        "downgrade": {"at_permille": 900, "model": "chat"},
+    },
+    {
+        **SOFT,
+        "name": "tenant acme: concurrent per user",
+        "per": ["tenant", "user"],
+        "when": {"tenant": [1]},
+        "resource": "concurrent",
+        "amount": 4,
+        "window": "none",
+    },
+    {
+        **SOFT,
+        "name": "limits: requests of tier free per key and 1m",
+        "per": ["key"],
+        "when": {"tier": [0]},
+        "resource": "requests",
+        "amount": 60,
+        "window": {"rate": {"period_ms": 60_000, "burst": 10}},
+    },
+]
 
 
 def tables_of(text: str, file: Path = Path("fastgate.toml")) -> Any:
@@ -68,7 +135,10 @@ def test_every_field(tmp_path: Path) -> None:
             "id": "one",
             "dialect": "openai",
             "base_url": "https://one.example.com/v1",
-            "credentials": [{"secret": "a", "weight": 1}, {"secret": "b", "weight": 3}],
+            "credentials": [
+                {"secret": "a", "weight": 1, "limits": UNLIMITED},
+                {"secret": "b", "weight": 3, "limits": UNLIMITED},
+            ],
             "headers": [["x-team", "blue"]],
             "stream_usage": True,
             "proxy": "http://proxy:3128",
@@ -105,6 +175,13 @@ def test_every_field(tmp_path: Path) -> None:
             },
             "retries": 2,
             "tokenizer": None,
+            "limits": {
+                **UNLIMITED,
+                "requests_per_minute": 500,
+                "tokens_per_minute": 200_000,
+                "concurrent": 64,
+                "weights": {**UNLIMITED["weights"], "output_permille": 5000},
+            },
         },
         {
             "id": "two",
@@ -124,6 +201,7 @@ def test_every_field(tmp_path: Path) -> None:
             },
             "retries": 2,
             "tokenizer": None,
+            "limits": UNLIMITED,
         },
     ]
     members = [{"deployment": 0, "weight": 1}]
@@ -186,11 +264,18 @@ def test_every_field(tmp_path: Path) -> None:
     assert tables["billing"] == {"unknown_price": "allow"}
     defaults = json.loads((CORE / "tests" / "tables.json").read_text())["resilience"]
     assert tables["resilience"] == {**defaults, "idempotency_bytes": 64_000_000}
+    assert tables["limits"] == LIMITS
+    assert tables["limiting"] == {
+        "identities": 1_000_000,
+        "output_tokens": 4096,
+        "queue_length": 1000,
+        "queue_wait_ms": 30_000,
+    }
 
 
 def fields_of(struct: str) -> dict[str, str]:
     """Names and types of a struct of `tables.rs`."""
-    source = (CORE / "src" / "tables.rs").read_text()
+    source = "".join((CORE / "src" / name).read_text() for name in ("tables.rs", "tables/limits.rs"))
     body = re.search(rf"pub struct {struct} {{(.*?)\n}}", source, re.DOTALL)
     assert body, struct
     return dict(re.findall(r"^    pub (\w+): (.+),$", body[1], re.MULTILINE))
@@ -211,6 +296,12 @@ STRUCTS = {
     ("Tables", "billing"): "Billing",
     ("Tables", "telemetry"): "Telemetry",
     ("Tables", "resilience"): "Resilience",
+    ("Tables", "limits"): "LimitRule",
+    ("Tables", "limiting"): "LimitSettings",
+    ("LimitRule", "downgrade"): "Downgrade",
+    ("Credential", "limits"): "Capacity",
+    ("Deployment", "limits"): "Capacity",
+    ("Capacity", "weights"): "TokenWeights",
     ("Provider", "credentials"): "Credential",
     ("Deployment", "timeouts"): "Timeouts",
     ("Route", "rows"): "Row",
@@ -233,7 +324,7 @@ def test_every_field_of_the_tables_is_written_and_no_other(tmp_path: Path) -> No
             if inner is not None:
                 entries = value if isinstance(value, list) else [value]
                 entries = list(value.values()) if inner == "Route" else entries
-                pending += [(inner, entry) for entry in entries]
+                pending += [(inner, entry) for entry in entries if entry is not None]
     assert seen == {"Tables", *STRUCTS.values()}
 
 
@@ -242,16 +333,25 @@ def test_conditions_and_words_are_those_of_the_tables() -> None:
         {"hour": "hours", "load": "load_permille"}.get(field.name, field.name)
         for field in msgspec.structs.fields(When)
     }
-    source = (CORE / "src" / "tables.rs").read_text()
+    assert fields_of("LimitWhen").keys() == {field.name for field in msgspec.structs.fields(LimitWhen)}
+    source = "".join((CORE / "src" / name).read_text() for name in ("tables.rs", "tables/limits.rs"))
     assert tuple(re.findall(r'\(Capability::\w+, "(\w+)"\)', source)) == get_args(Capability)
     for name, words in (
         ("Latency", get_args(Latency)),
         ("Pick", get_args(type_hint(Group, "pick"))),
         ("StickyBy", get_args(type_hint(Group, "by"))),
+        ("Scope", get_args(Scope)),
+        ("Period", ("day", "week", "month")),
     ):
         (body,) = re.findall(rf"pub enum {name} {{(.*?)\n}}", source, re.DOTALL)
         variants = re.findall(r"^    (\w+),$", body, re.MULTILINE)
-        assert tuple(re.sub(r"\B([A-Z])", r"_\1", variant).lower() for variant in variants) == words
+        assert snake(variants) == words
+    (body,) = re.findall(r"pub enum Resource {(.*?)\n}", source, re.DOTALL)
+    assert set(snake(re.findall(r"^    (\w+),$", body, re.MULTILINE))) == set(get_args(Resource))
+
+
+def snake(variants: list[str]) -> tuple[str, ...]:
+    return tuple(re.sub(r"\B([A-Z])", r"_\1", variant).lower() for variant in variants)
 
 
 def type_hint(table: type[msgspec.Struct], name: str) -> Any:

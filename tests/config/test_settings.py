@@ -192,23 +192,6 @@ def test_no_secret_in_any_repr(full: Config) -> None:
     ("setting", "line", "said"),
     [
         (
-            "[models.m.limits]\nrequests_per_minute = 5",
-            6,
-            "models.m.limits: this version does not enforce limits yet",
-        ),
-        (
-            "limits = { concurrent = 1 }",
-            6,
-            "deployments.d.limits: this version does not enforce limits yet",
-        ),
-        ("[tenants.t]\nlimits = []", 7, "tenants.t.limits: this version does not enforce limits yet"),
-        ("[tiers.t]\nlimits = []", 7, "tiers.t.limits: this version does not enforce limits yet"),
-        (
-            f'[[keys]]\ndigest = "{DIGEST}"\nlimits = []',
-            8,
-            "keys[0].limits: this version does not enforce limits yet",
-        ),
-        (
             '[providers.q]\nbase_url = "http://x"\ndialect = "gemini"',
             8,
             '"gemini" is not available in this version',

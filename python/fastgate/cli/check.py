@@ -25,13 +25,13 @@ def run(arguments: argparse.Namespace) -> int:
         print()
         return 0
     from fastgate import _core
-    from fastgate.config import compile_tables, load, locate, route_warnings
+    from fastgate.config import compile_tables, limit_warnings, load, locate, route_warnings
 
     file = locate(arguments.config, os.environ)
     config = load(file, os.environ)
     tables = compile_tables(config)
     _core.check_tables(tables)
-    for warning in route_warnings(config, tables):
+    for warning in [*route_warnings(config, tables), *limit_warnings(config)]:
         print(f"warning: {warning}", file=sys.stderr)
     settings = config.settings
     print(f"{file or 'no file: providers from the environment'}: ok")

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from fastgate.config.limit_rules import rules
+from fastgate.config.limit_tables import capacity_table, limit_table, limiting_table
 from fastgate.config.loading import MOCK, Config
 from fastgate.config.names import Route, Row, Step
 from fastgate.config.resilience_settings import Resilience
@@ -24,6 +26,7 @@ from fastgate.config.settings import (
     Tenant,
 )
 from fastgate.config.units import Duration
+from fastgate.config.vendor_weights import shared_weights, weights_of
 
 _TOTAL_DEFAULT = Duration.parse("10m")
 
@@ -76,6 +79,8 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
         "telemetry": {"label_values": settings.telemetry.label_values},
         "access_log": _access_log(config),
         "resilience": _resilience(settings.resilience),
+        "limits": [limit_table(rule, tenants=tenants, tiers=tiers) for rule in rules(settings)],
+        "limiting": limiting_table(settings.limiting),
     }
 
 
@@ -100,12 +105,19 @@ def _files_deployment(
 
 def _provider(name: str, provider: Provider, config: Config, mock_address: str | None) -> dict[str, Any]:
     mocked = config.mock and mock_address is not None
+    deployments = config.settings.deployments.values()
+    models = {deployment.model for deployment in deployments if deployment.provider == name}
+    weights = shared_weights(provider.base_url, models)
     return {
         "id": name,
         "dialect": provider.dialect,
         "base_url": f"http://{mock_address}/v1" if mocked else provider.base_url.rstrip("/"),
         "credentials": [
-            {"secret": credential.key.reveal(), "weight": credential.weight}
+            {
+                "secret": credential.key.reveal(),
+                "weight": credential.weight,
+                "limits": capacity_table(credential.limits, weights),
+            }
             for credential in provider.api_key
         ],
         "stream_usage": provider.stream_usage,
@@ -122,6 +134,7 @@ def _open_deployment(name: str, provider: int, config: Config) -> dict[str, Any]
 
 def _deployment(name: str, provider: int, item: Deployment, config: Config) -> dict[str, Any]:
     timeout = item.timeout
+    weights = weights_of(config.settings.providers[item.provider].base_url, item.model or None)
     return {
         "id": name,
         "provider": provider,
@@ -140,6 +153,7 @@ def _deployment(name: str, provider: int, item: Deployment, config: Config) -> d
         },
         "retries": config.settings.resilience.retries if item.retries is None else item.retries,
         "tokenizer": _tokenizer(item, config),
+        "limits": capacity_table(item.limits, weights),
     }
 
 

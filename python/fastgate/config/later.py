@@ -7,12 +7,6 @@ stands for any id or index.
 from fastgate.config.findings import Path
 
 _SETTINGS: dict[tuple[str, ...], str] = {
-    ("deployments", "*", "limits"): "limits",
-    ("tenants", "*", "limits"): "limits",
-    ("tiers", "*", "limits"): "limits",
-    ("keys", "*", "limits"): "limits",
-    ("models", "*", "limits"): "limits",
-    ("limits",): "limits",
     ("cache",): "caching",
     ("privacy",): "redaction of personal data",
     ("hooks",): "hooks",

@@ -14,6 +14,7 @@ import msgspec
 
 from fastgate.config.addresses import is_loopback
 from fastgate.config.findings import Document, Findings, Path
+from fastgate.config.limit_checks import check_conditions, check_downgrades
 from fastgate.config.names import OpenProvider, Route, check_allowed, open_providers, routes
 from fastgate.config.read import fill_in, read_file, read_text
 from fastgate.config.references import check
@@ -109,8 +110,10 @@ def _check(
     findings.raise_any()
     opened = open_providers(settings, findings)
     resolved = routes(settings, opened, findings)
+    check_downgrades(settings, resolved, findings)
     if not opened:
         check_allowed(settings, resolved, findings)
+        check_conditions(settings, resolved, findings)
     findings.raise_any()
     return Config(settings, file, mock, opened, resolved, Document(document.file, {}, document.lines))
 

@@ -3,6 +3,7 @@
 Written from the structs, so that the page can't drift from what is checked; a test compares the two.
 """
 
+import re
 import typing
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -25,7 +26,7 @@ a literal `${`. Durations are written `"500ms"`, `"30s"`, `"5m"`, `"1h"`, `"7d"`
 `"64KB"`, `"10MB"`, `"1GiB"`, shares `"10%"` or `0.1`. Relative paths start at the file's folder. A change
 is applied within a second, or rejected whole with the old configuration kept; settings marked *Restart*
 need one. `fastgate check` tells all errors with their lines, `fastgate check --schema` prints a JSON Schema
-for editors. What later versions bring (limits, caching, redaction, other dialects) is refused rather than
+for editors. What later versions bring (caching, redaction, other dialects) is refused rather than
 ignored.
 """
 
@@ -34,10 +35,19 @@ _NAMES: dict[Any, str] = {str: "text", int: "whole number", bool: "true or false
 
 def reference() -> str:
     """The page as Markdown."""
-    return _INTRODUCTION + "".join(_sections(Settings, "")) + _vendors()
+    return _INTRODUCTION + "".join(_sections(Settings, "", {})) + _vendors()
 
 
-def _sections(table: type[msgspec.Struct], prefix: str) -> Iterator[str]:
+def _sections(
+    table: type[msgspec.Struct], prefix: str, written: dict[type[msgspec.Struct], str]
+) -> Iterator[str]:
+    """The sections of a table and those within it; `written`: where each stands that is on the page."""
+    if table in written:
+        same = written[table]
+        anchor = re.sub(r"[^\w\- ]", "", same.lower())
+        yield f"\n## `{prefix.rstrip('.')}`\n\nAs [`{same}`](#{anchor}).\n"
+        return
+    written[table] = prefix.rstrip(".")
     nested: list[tuple[type[msgspec.Struct], str]] = []
     rows = []
     for field in msgspec.structs.fields(table):
@@ -54,7 +64,7 @@ def _sections(table: type[msgspec.Struct], prefix: str) -> Iterator[str]:
         fields = msgspec.structs.fields(table)
         yield from (f"| `{field.name}` | {_description(field.type)} |\n" for field in fields)
     for inner, name in nested:
-        yield from _sections(inner, f"{name}.")
+        yield from _sections(inner, f"{name}.", written)
 
 
 def _shown(kind: Any) -> tuple[str, type[msgspec.Struct] | None, str]:

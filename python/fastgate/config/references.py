@@ -9,6 +9,7 @@ import re
 
 from fastgate.config.addresses import is_loopback, is_trustworthy, points_at, split_address, split_url
 from fastgate.config.findings import Findings, Path, did_you_mean, dotted
+from fastgate.config.limit_checks import check_limits
 from fastgate.config.policies import check_policies
 from fastgate.config.settings import DEFAULT_TENANT, Jwt, Key, Provider, Settings
 from fastgate.config.vendors import vendors
@@ -37,8 +38,10 @@ def check(settings: Settings, findings: Findings) -> None:
     check_policies(settings, findings)
     _check_identities(settings, findings)
     _check_prices(settings, findings)
+    _check_revenue(settings, findings)
     for index, issuer in enumerate(settings.auth.jwt):
         _check_issuer(("auth", "jwt", index), issuer, settings, findings)
+    check_limits(settings, findings)
 
 
 def _check_ids(settings: Settings, findings: Findings) -> None:
@@ -176,6 +179,22 @@ def _check_prices(settings: Settings, findings: Findings) -> None:
     names = settings.deployments.keys() | {deployment.model for deployment in settings.deployments.values()}
     for name in settings.prices.keys() - names:
         findings.add(("prices", name), "no such deployment or model", did_you_mean(name, names))
+
+
+def _check_revenue(settings: Settings, findings: Findings) -> None:
+    tenants = [DEFAULT_TENANT, *settings.tenants]
+    seen: dict[tuple[str | None, ...], int] = {}
+    for index, entry in enumerate(settings.billing.revenue):
+        path = ("billing", "revenue", index)
+        if len(entry.prices) != 1:
+            said = "names several amounts" if entry.prices else "names no amount"
+            findings.add(path, said, "needs one, as usd_per_request")
+            continue
+        if entry.tenant is not None and entry.tenant not in tenants:
+            findings.add((*path, "tenant"), "no such tenant", did_you_mean(entry.tenant, tenants))
+        first = seen.setdefault((entry.feature, entry.tenant, entry.model, entry.unit), index)
+        if first != index:
+            findings.add(path, f"the same as billing.revenue[{first}], with another amount or the same")
 
 
 def _check_issuer(path: Path, issuer: Jwt, settings: Settings, findings: Findings) -> None:

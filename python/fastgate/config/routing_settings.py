@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from fastgate.config.limit_settings import Limits
 from fastgate.config.table import (
     ALONE,
     AnyCapability,
@@ -119,3 +120,6 @@ class Model(Table, frozen=True, kw_only=True):
         Meta(description="Short form of a single row for all requests: deployments and groups in order."),
     ] = None
     rows: Annotated[Rows | None, Meta(description="Policy table: the first row that matches is used.")] = None
+    limits: Annotated[Limits, Meta(description="What may be used of it, under any of its names.")] = field(
+        default_factory=list
+    )

@@ -1,14 +1,16 @@
 """Every setting: its type, unit, default and meaning.
 
 The JSON Schema (`fastgate check --schema`) and `docs/settings.md` are made from these structs and those of
-`routing_settings` and `resilience_settings`; `table` says what they are made of.
+the modules named `*_settings`; `table` says what they are made of.
 """
 
 from typing import Annotated, ClassVar, Literal
 
-import msgspec
 from msgspec import Meta, field
 
+from fastgate.config.amounts import Discount
+from fastgate.config.billing_settings import Billing, Price
+from fastgate.config.limit_settings import Capacity, KeyAmounts, Limiting, Limits
 from fastgate.config.resilience_settings import Drill, Resilience
 from fastgate.config.routing_settings import Group, Model
 from fastgate.config.table import (
@@ -25,7 +27,7 @@ from fastgate.config.table import (
     duration,
     size,
 )
-from fastgate.config.units import Duration, Moment, Rate, Secret, Size
+from fastgate.config.units import Duration, Moment, Secret, Size
 
 Threads = Annotated[int, Meta(ge=1, le=1024)]
 Claim = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -187,6 +189,9 @@ class Credential(Table, frozen=True, kw_only=True):
     shorthand: ClassVar[str | None] = "key"
     key: Annotated[Secret, Meta(description="The API key; best written as `${VARIABLE}`.")]
     weight: Annotated[Weight, Meta(description="Share of requests relative to the other keys.")] = 1
+    limits: Annotated[Capacity, Meta(description="What the provider lets this key do.")] = field(
+        default_factory=Capacity
+    )
 
 
 class Provider(Table, frozen=True, kw_only=True):
@@ -203,7 +208,8 @@ class Provider(Table, frozen=True, kw_only=True):
         ),
     ]
     api_key: Annotated[
-        list[Credential], Meta(description="One API key, or several as a list of `{ key, weight }`.")
+        list[Credential],
+        Meta(description="One API key, or several as a list of `{ key, weight, limits }`."),
     ] = field(default_factory=list)
     headers: Annotated[dict[str, Secret], Meta(description="Further headers sent to the provider.")] = field(
         default_factory=dict
@@ -221,6 +227,10 @@ class Provider(Table, frozen=True, kw_only=True):
     ] = None
     ca_file: Annotated[
         str | None, Meta(description="PEM bundle trusted for this provider in place of the system's.")
+    ] = None
+    discount: Annotated[
+        Discount | None,
+        Meta(description='Part off the list price that the account gets, as `"10%"`; none if absent.'),
     ] = None
 
 
@@ -286,12 +296,18 @@ class Deployment(Table, frozen=True, kw_only=True):
             "`tokenizer.json`. If absent they are estimated, and no vocabulary is held in memory."
         ),
     ] = None
+    limits: Annotated[Capacity, Meta(description="What the provider lets it do.")] = field(
+        default_factory=Capacity
+    )
 
 
 class Tier(Table, frozen=True, kw_only=True):
     """A class of tenants."""
 
     weight: Annotated[Weight, Meta(description="Share of waiting capacity relative to other tiers.")] = 1
+    limits: Annotated[
+        Limits, Meta(description="What each of its tenants may use, unless it says otherwise itself.")
+    ] = field(default_factory=list)
 
 
 class Tenant(Table, frozen=True, kw_only=True):
@@ -301,6 +317,13 @@ class Tenant(Table, frozen=True, kw_only=True):
     region: Annotated[
         Id | None, Meta(description="Residency: a deployment elsewhere, or without a region, is never used.")
     ] = None
+    limits: Annotated[
+        Limits,
+        Meta(
+            description="What it may use. A limit takes the place of its tier's with the same `per`, "
+            "resource, `window` and `when`."
+        ),
+    ] = field(default_factory=list)
 
 
 class Key(Table, frozen=True, kw_only=True):
@@ -321,41 +344,11 @@ class Key(Table, frozen=True, kw_only=True):
         ),
     ] = None
     expires: Annotated[Moment | None, Meta(description="Refused from this moment on.")] = None
-
-
-class Price(Table, frozen=True, kw_only=True):
-    """What a deployment or model costs, in place of the whole entry of the price list. A class of tokens
-    without a rate is billed as `input` or `output`, a cache write of stated length as `cache_write`."""
-
-    input: Annotated[Rate, Meta(description="Input that nothing below is about.")]
-    cache_read: Annotated[Rate | None, Meta(description="Input from the prompt cache.")] = None
-    cache_write: Annotated[Rate | None, Meta(description="Input into the prompt cache.")] = None
-    cache_write_5m: Annotated[Rate | None, Meta(description="The same, kept for 5 minutes.")] = None
-    cache_write_1h: Annotated[Rate | None, Meta(description="The same, kept for an hour.")] = None
-    input_audio: Annotated[Rate | None, Meta(description="Audio in.")] = None
-    cache_read_audio: Annotated[Rate | None, Meta(description="Audio from the prompt cache.")] = None
-    input_image: Annotated[Rate | None, Meta(description="Images in.")] = None
-    cache_read_image: Annotated[Rate | None, Meta(description="Images from the prompt cache.")] = None
-    output: Annotated[Rate, Meta(description="Output that nothing below is about; 0 for embeddings.")]
-    reasoning: Annotated[Rate | None, Meta(description="Reasoning.")] = None
-    output_audio: Annotated[Rate | None, Meta(description="Audio out.")] = None
-    output_image: Annotated[Rate | None, Meta(description="Images out.")] = None
-
-    def rates(self) -> dict[str, int]:
-        """Picodollars per token, by class; only those that are stated."""
-        return {name: int(rate) for name, rate in msgspec.structs.asdict(self).items() if rate is not None}
-
-
-class Billing(Table, frozen=True, kw_only=True):
-    """How exchanges are billed."""
-
-    unknown_price: Annotated[
-        Literal["allow", "block"],
-        Meta(
-            description="A request to a deployment without a known price passes with an unknown cost, or is "
-            "refused with 403."
-        ),
-    ] = "allow"
+    limits: Annotated[Limits, Meta(description="What may be used with it.")] = field(default_factory=list)
+    limit_amounts: Annotated[
+        KeyAmounts,
+        Meta(description="Other amounts for this key, by the name of a limit; USD where it is one."),
+    ] = field(default_factory=dict)
 
 
 class Telemetry(Table, frozen=True, kw_only=True):
@@ -521,6 +514,12 @@ class Settings(Table, frozen=True, kw_only=True):
     )
     tenants: Annotated[dict[str, Tenant], Meta(description="Who pays, by id. `default` always exists.")] = (
         field(default_factory=dict)
+    )
+    limits: Annotated[
+        Limits, Meta(description="What may be used by whom `when` names, or by all together.")
+    ] = field(default_factory=list)
+    limiting: Annotated[Limiting, Meta(description="What limits and queues may take, and who is told.")] = (
+        field(default_factory=Limiting)
     )
     telemetry: Annotated[Telemetry, Meta(description="What metrics may take.")] = field(
         default_factory=Telemetry

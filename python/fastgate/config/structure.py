@@ -10,12 +10,17 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from fastgate.config.amounts import Discount, Dollars, Multiple, Quantity
 from fastgate.config.findings import Findings, Path, did_you_mean
 from fastgate.config.later import later_setting, later_value
 from fastgate.config.table import may_stand_alone, unwrapped
 from fastgate.config.units import Duration, Hours, Moment, Percent, Rate, Secret, Share, Size
+from fastgate.config.windows import TimeZone, Window
 
-_PARSED = (Duration, Size, Share, Percent, Hours, Moment, Rate, Secret)
+_PARSED = (
+    *(Duration, Size, Share, Percent, Hours, Moment, Rate, Secret),
+    *(Dollars, Quantity, Discount, Multiple, Window, TimeZone),
+)
 _FAILED = object()
 
 Table = TypeVar("Table", bound=msgspec.Struct)
