@@ -121,6 +121,13 @@ def test_percentages_refused(value: object) -> None:
         Percent.parse(value)
 
 
+@pytest.mark.parametrize("kind", [Share, Percent, Rate])
+@pytest.mark.parametrize("value", ["NaN", "sNaN", "Infinity", "-Infinity"])
+def test_numbers_that_are_none(kind: type[Share | Percent | Rate], value: str) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        kind.parse(Decimal(value))
+
+
 @given(st.integers(0, 23), st.integers(0, 24), st.booleans())
 def test_hours_go_from_the_first_to_before_the_second(start: int, end: int, padded: bool) -> None:
     text = f"{start:02}-{end:02}" if padded else f"{start}-{end}"

@@ -132,7 +132,7 @@ def _exactly(value: object, largest: int, *, decimals: int, what: str) -> int:
     is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
     is_text = isinstance(value, str) and _NUMBER.fullmatch(value) is not None
     amount = Decimal(str(value)) if is_number or is_text else None
-    if amount is None or not 0 <= amount <= largest:
+    if amount is None or not amount.is_finite() or not 0 <= amount <= largest:
         raise ValueError(f"must be {what} from 0 to {largest}, as 2 or 0.5")
     units = int(amount.scaleb(decimals))
     if Decimal(units).scaleb(-decimals) != amount:

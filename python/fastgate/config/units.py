@@ -132,7 +132,7 @@ class Percent(int):
 def _amount_of(value: object, *, percent: int) -> Decimal | None:
     """The exact number that was written, divided by `percent` where a percent sign follows it."""
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return Decimal(value)
+        return Decimal(value) if Decimal(value).is_finite() else None
     match = _SHARE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
@@ -178,7 +178,7 @@ class Rate(int):
         is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
         is_text = isinstance(value, str) and _AMOUNT.fullmatch(value)
         amount = Decimal(str(value)) if is_number or is_text else None
-        if amount is None or not 0 <= amount <= _MAX_RATE_USD:
+        if amount is None or not amount.is_finite() or not 0 <= amount <= _MAX_RATE_USD:
             raise ValueError("must be USD per million tokens, from 0 to 1000000, as 2.5")
         rounded = amount.quantize(Decimal("0.000001"))
         if rounded != amount:
