@@ -192,49 +192,6 @@ def test_limits_and_the_rest(text: str, line: int, said: str) -> None:
     assert [found for found in told if found.startswith(f"f.toml:{line}: ") and said in found], told
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        # Of a tenant's count the one sees features a and b, the other all.
-        (
-            'per = "tenant", usd = 5, window = "day"',
-            'per = "tenant", usd = 1, window = "day", when = { feature = ["a", "b"] }',
-        ),
-        # One count for all tenants, of which each sees another part.
-        ('usd = 5, window = "day", when = { model = ["chat", "m"] }', 'usd = 5, window = "day"'),
-        ('usd = 5, window = "day"', 'usd = 5, window = "day", when = { feature = "a" }'),
-    ],
-)
-def test_limits_that_would_fill_each_others_count(first: str, second: str) -> None:
-    text = f'limits = [\n{{ name = "x", {first} }},\n{{ name = "y", {second} }},\n]\n'
-    with pytest.raises(ConfigError) as caught:
-        load_text(text + HEAD, {}, file="f.toml")
-    assert str(caught.value).startswith(
-        "f.toml:3: limits[1]: would share one count with limits[0], which is about other requests"
-    )
-
-
-@pytest.mark.parametrize(
-    "second",
-    [
-        'per = "tenant"\nusd = 1\nwindow = "week"',
-        'per = "tenant"\nusd = 1\nwindow = "day"\ntime_zone = "Asia/Tokyo"',
-        'per = "tenant"\ntokens = 1\nwindow = "day"',
-        'per = ["tenant", "feature"]\nusd = 1\nwindow = "day"\nwhen = { feature = ["a", "b"] }',
-        # A single value is told apart by itself.
-        'per = "tenant"\nusd = 1\nwindow = "day"\nwhen = { feature = "a" }',
-        'per = "tenant"\nusd = 1\nwindow = "day"\nwhen = { model = "chat" }',
-        # The same requests, seen by count.
-        'per = "tenant"\nusd = 1\nwindow = "day"\nwhen = { tenant = "a" }',
-        'per = "tenant"\nusd = 1\nwindow = "day"\nwhen = { tier = "free" }',
-    ],
-)
-def test_limits_with_counts_of_their_own(second: str) -> None:
-    text = '[tiers.free]\n[tenants.a]\ntier = "free"\n'
-    first = '[[limits]]\nname = "x"\nper = "tenant"\nusd = 5\nwindow = "day"\n'
-    load_text(HEAD + text + first + f'[[limits]]\nname = "y"\n{second}\n', {})
-
-
 def test_an_alias_is_no_model_of_its_own_and_an_open_provider_serves_any() -> None:
     load_text(HEAD + 'aliases = ["c"]\n[[limits]]\nusd = 1\nwindow = "day"\nwhen = { model = "c" }', {})
     open_provider = '[providers.p]\nbase_url = "http://127.0.0.1:9"\n'

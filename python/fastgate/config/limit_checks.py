@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable
 from fastgate.config.addresses import is_trustworthy
 from fastgate.config.amounts import PUSD, Quantity
 from fastgate.config.findings import Findings, Path, did_you_mean, dotted
-from fastgate.config.limit_near import Near
 from fastgate.config.limit_rules import (
     RESOURCES,
     Known,
@@ -42,7 +41,6 @@ def check_limits(settings: Settings, findings: Findings) -> None:
         found = rules(settings)
         _check_names(found, findings)
         _check_amounts(found, known, findings)
-        _check_counts(found, known, findings)
 
 
 def check_downgrades(settings: Settings, names: Collection[str], findings: Findings) -> None:
@@ -166,41 +164,3 @@ def _check_amounts(found: Iterable[Rule], known: Known, findings: Findings) -> N
             is_other = id_of(key) not in rule.when.get("key", (id_of(key),))
             if is_other or (tenants is not None and key.tenant not in tenants):
                 findings.add(path, f"this limit, {dotted(rule.path)}, is never about this key")
-
-
-def _check_counts(found: Iterable[Rule], known: Known, findings: Findings) -> None:
-    """Note limits that would share a count though they are about different requests.
-
-    A count is told from others by `per`, resource and window, not by conditions: so a changed condition keeps
-    what was used. Where one is about more requests than the other, one would be filled by the other's.
-    """
-    near = Near(known)
-    for rule in found:
-        for other in near.of(rule):
-            if _count(rule) == _count(other) and _open(rule) != _open(other) and _meet(rule, other):
-                findings.add(
-                    rule.path,
-                    f"would share one count with {dotted(other.path)}, which is about other requests",
-                    "add what tells them apart to per, or give one another window",
-                )
-                break
-        near.add(rule)
-
-
-def _count(rule: Rule) -> tuple[object, ...]:
-    zone = rule.time_zone if rule.window is not None and rule.window.kind == "calendar" else None
-    return (rule.per, rule.resource, rule.window, zone)
-
-
-def _open(rule: Rule) -> dict[Scope, frozenset[str]]:
-    """The conditions that requests of one count may or may not meet."""
-    return {scope: frozenset(names) for scope, names in rule.when.items() if scope not in rule.fixed}
-
-
-def _meet(rule: Rule, other: Rule) -> bool:
-    """Whether some count can belong to both: nothing that is fixed in it keeps them apart."""
-    return all(
-        not set(names).isdisjoint(other.when.get(scope, names))
-        for scope, names in rule.when.items()
-        if scope in rule.fixed
-    )

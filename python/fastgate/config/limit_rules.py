@@ -69,7 +69,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fixed(self) -> frozenset[Scope]:
         """What is the same for all requests that share a count."""
-        found = set(self.per)
+        found = set(self.per) | {scope for scope, names in self.when.items() if len(names) == 1}
         if "key" in found:
             found.add("tenant")
         if "tenant" in found:
@@ -194,7 +194,7 @@ def _rule(place: Place, limit: Limit, index: int, known: Known) -> Rule:
         path=(*place.path, index),
         limit=limit,
         name=name,
-        per=_per(place, limit, when),
+        per=_per(place, limit),
         when=when,
         resource=resource,
         amount=int(getattr(limit, resource)),
@@ -218,21 +218,15 @@ def _when(place: Place, limit: Limit, known: Known) -> dict[Scope, tuple[str, ..
     return when
 
 
-def _per(place: Place, limit: Limit, when: Conditions) -> tuple[Scope, ...]:
+def _per(place: Place, limit: Limit) -> tuple[Scope, ...]:
     found: set[Scope] = set(_stated_per(place, limit))
     if place.scope == "model":
-        # Under several names a model has one count, which is told from others by its conditions.
+        # Under several names a model has one count: which requests are its own is among the conditions.
         found.discard("model")
     elif place.scope in ("tenant", "key"):
         found.add(place.scope)
     if found & {"user", "feature", "session"}:
         found.add("tenant")
-    # What all requests have in common may as well be told apart by: that keeps their count from others'.
-    for scope, names in when.items():
-        is_of_a_tenant = scope in ("user", "feature")
-        is_known = scope == "tier" and found & {"tenant", "key"}
-        if len(names) == 1 and not is_known and (not is_of_a_tenant or "tenant" in found):
-            found.add(scope)
     return tuple(scope for scope in SCOPES if scope in found)
 
 
