@@ -1,12 +1,16 @@
-//! How much may pass: rates by the generic cell rate algorithm, quotas by sliding window or by the calendar, and what may
-//! be under way at once, all with reservations; and which rules apply to whom.
+//! How much may pass. For customers: rates by the generic cell rate algorithm, quotas by sliding window or by the calendar,
+//! and what may be under way at once, all with reservations, and which rules apply to whom. For providers: what they let
+//! deployments do, and who goes next of those who wait for it.
 //!
 //! Nothing here locks or reads a clock. Asking and charging are two calls, so that a caller that holds several meters
 //! can ask all of them before it charges any.
 
 mod calendar;
 mod calendar_quota;
+pub mod capacity;
 mod concurrency;
+pub mod fair_queue;
+mod fair_tenants;
 pub mod gcra;
 mod holds;
 pub mod limiter;
@@ -14,10 +18,13 @@ mod meter;
 mod meter_id;
 mod now;
 pub mod outputs;
+pub mod provider_headers;
 mod rate;
 mod refusal;
+pub mod reported;
 mod rule_index;
 mod rules;
+mod service_rate;
 mod sliding;
 
 pub use self::calendar::Periods;

@@ -64,7 +64,7 @@ pub(super) fn milliseconds(text: &str) -> Option<u64> {
 }
 
 /// How long until a moment, or for a duration, in whichever way it is written.
-pub(super) fn until(text: &str, now_unix_ms: u64) -> Option<u64> {
+pub(crate) fn until(text: &str, now_unix_ms: u64) -> Option<u64> {
     let text = text.trim();
     if let Some((number, "")) = Decimal::read(text) {
         return match number.whole {

@@ -14,7 +14,7 @@ mod classify_length;
 pub mod concurrency;
 pub mod health;
 pub mod hints;
-mod hints_time;
+pub(crate) mod hints_time;
 pub mod latency;
 pub mod retry_budget;
 pub mod simulation;
