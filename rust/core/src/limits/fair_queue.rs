@@ -7,10 +7,11 @@
 //!   language models", 2024), first come first served within one tenant.
 //!
 //! The bound on unfairness: of two tenants of one tier that both wait in the same class for the same deployments all
-//! the time, one is served at most `2 × (largest + 2 × error)` tokens more than the other, in any such time, where
-//! `largest` is the largest charge of one request and `error` what the charges of one tenant's calls under way may be
-//! wrong by until [`FairQueue::note_served`] corrects them. With exact estimates it is twice the largest request, as
-//! in the paper. Counters of two such tenants are never further apart than half of that: only the lowest is charged.
+//! the time, one is served at most `2 × (largest + 4 × error)` tokens more than the other, in any such time, where
+//! `largest` is the largest charge of one request and `error` the most by which the charges of one tenant's calls under
+//! way may be wrong together. With exact charges that is twice the largest request, as in the paper: only the lowest
+//! counter is charged, so no two are further apart than one request. A wrong charge moves a counter until
+//! [`FairQueue::note_served`] corrects it: by `error` at either end, of either tenant, and of what it is compared with.
 //!
 //! Work-conserving, with one reservation: who is first and does not fit holds every deployment it may go to for itself,
 //! so that later ones may take others but not the capacity it waits for. Otherwise a stream of small requests would

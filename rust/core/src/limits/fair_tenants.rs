@@ -128,11 +128,12 @@ impl<T> FairTenants<T> {
         rivals.next().map_or(self.floor, |(counter, _)| *counter)
     }
 
-    /// A counter at or below the floor says nothing, a lift would give as much; unless a correction is to come.
+    /// A counter that a lift would raise at any rate says nothing; unless a correction is to come.
     fn forget(&mut self) {
-        let worthless = self.idle.iter().take_while(|(counter, _)| *counter <= self.floor);
-        let settled = |tenant: &u64| self.tenants.get(tenant).is_none_or(|tenant| tenant.in_service == 0);
-        let gone: SmallVec<[(u64, u64); 2]> = worthless.filter(|(_, tenant)| settled(tenant)).copied().collect();
+        let lift = self.waiting.first().map_or(self.floor, |(lowest, _)| self.floor.min(*lowest));
+        let worthless = self.idle.iter().take_while(|(counter, _)| *counter <= lift);
+        let is_settled = |tenant: &u64| self.tenants.get(tenant).is_none_or(|tenant| tenant.in_service == 0);
+        let gone: SmallVec<[(u64, u64); 2]> = worthless.filter(|(_, tenant)| is_settled(tenant)).copied().collect();
         for (counter, tenant) in gone {
             self.idle.remove(&(counter, tenant));
             self.tenants.remove(&tenant);
