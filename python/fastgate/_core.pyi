@@ -351,6 +351,22 @@ class Engine:
     def drill_counts(self) -> bytes:
         """What each drill has done so far, as JSON: `{id: {exchanges, failed, forced}}`."""
 
+    def limit_standings(self, query: bytes) -> bytes:
+        """How the counts of limits stand, those of which most is used first: a JSON list of `{rule, identity,
+        amount, used, reserved, remaining, reset_after_s}`. `query` is JSON: `rule`, names by scope, `limit`.
+
+        Raises:
+            ValueError: What is wrong with the query.
+        """
+    def set_raises(self, raises: bytes) -> None:
+        """Replace the limits that are higher for a while: a JSON list of `{rule, identity, amount, ends_unix_ms}`.
+
+        Raises:
+            ValueError: What is wrong with the document; the old ones go on.
+        """
+    def take_limit_events(self) -> bytes:
+        """What happened at limits since the last call: a JSON list of `{rule, kind, identity, share_permille,
+        unix_ms}`, `kind` being `warned`, `downgraded` or `denied`."""
     def set_jwks(self, issuer: str, document: bytes) -> int:
         """Replace the keys that an issuer's tokens are checked with; how many of the document can be used.
 

@@ -53,6 +53,7 @@ const IDEMPOTENT: HeaderName = HeaderName::from_static("x-fastgate-idempotent");
 const TRAIL: HeaderName = HeaderName::from_static("x-fastgate-trail");
 const BUDGET: HeaderName = HeaderName::from_static("x-fastgate-budget-ms");
 const BUDGET_LEFT: HeaderName = HeaderName::from_static("x-fastgate-budget-left-ms");
+const DOWNGRADED: HeaderName = HeaderName::from_static("x-fastgate-downgraded-to");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-fastgate-overhead-us");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -274,6 +275,11 @@ fn describe(headers: &mut HeaderMap, record: &Record) {
     }
     if let Some(reservation) = &record.reservation {
         reservation.describe(&record.snapshot.tables.limits, headers);
+    }
+    if let Some(model) = record.downgraded_to()
+        && let Ok(model) = HeaderValue::from_str(model)
+    {
+        headers.insert(DOWNGRADED, model);
     }
     if let Some(deployment) = record.deployment {
         headers.insert(DEPLOYMENT, record.snapshot.deployment_names[deployment].clone());

@@ -101,10 +101,13 @@ impl Chooser<'_> {
     /// # Errors
     /// [`Cause::ModelForbidden`], [`Cause::ModelNotFound`], [`Cause::NoRoute`], [`Cause::PriceUnknown`] or
     /// [`Cause::NotFound`].
-    pub(crate) fn by_model(&self, model: &str, payload: &Payload, wishes: &Wishes<'_>) -> Result<Choice, Failure> {
+    pub(crate) fn by_model(&self, payload: &Payload, wishes: &Wishes<'_>) -> Result<Choice, Failure> {
+        let model = self.record.model.as_deref().unwrap_or_default();
         if !self.caller.may_use(model) {
             return Err(forbidden(model));
         }
+        // The operator's own choice, so the key need not list it.
+        let model = self.record.downgraded_to().unwrap_or(model);
         let continues = payload.request().and_then(|request| request.continues.as_deref());
         let bound = continues.map_or(Ok(Bound::Free), |id| self.bound_by(id))?;
         let (tables, policy) = (self.tables(), &self.snapshot.policy);

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use fastgate_core::dialects::openai::Kept;
 use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::limits::Applied;
 use fastgate_core::resilience::attempts::{Attempts, Over, Step};
 use fastgate_core::tables::limits::LimitRule;
 use fastgate_core::telemetry::trace_context::{TraceContext, tracestate};
@@ -158,8 +159,13 @@ impl Exchange<'_> {
         record.identity.complete(record.key.as_deref(), request.and_then(|request| request.user.clone()));
         record.is_stream = request.is_some_and(|request| request.stream);
         record.lap(Stage::Read);
+        self.settlement.record.model = match operation.goes {
+            Goes::ByModel => Some(payload.model()?.to_owned()),
+            Goes::ToMaker | Goes::ToFiles => None,
+        };
+        let applied = self.limits();
         let choice = self.choose(caller, &payload, &wishes)?;
-        let choice = self.reserve(choice, &mut payload)?;
+        let choice = self.reserve(choice, &mut payload, applied)?;
         let request = payload.request();
         let asked = Asked {
             worker: self.worker,
@@ -183,32 +189,40 @@ impl Exchange<'_> {
 
     fn choose(&mut self, caller: Caller<'_>, payload: &Payload, wishes: &Wishes<'_>) -> Result<Choice, Failure> {
         let operation = self.call.operation();
-        let record = &mut self.settlement.record;
-        let model = match operation.goes {
-            Goes::ByModel => Some(payload.model()?),
-            Goes::ToMaker | Goes::ToFiles => None,
-        };
-        record.model = model.map(str::to_owned);
+        let record = &self.settlement.record;
         let chooser = Chooser { worker: self.worker, snapshot: self.snapshot, caller, record };
         match operation.goes {
-            Goes::ByModel => chooser.by_model(model.unwrap_or_default(), payload, wishes),
+            Goes::ByModel => chooser.by_model(payload, wishes),
             Goes::ToMaker => chooser.maker(operation, self.call.id.unwrap_or_default()),
             Goes::ToFiles => chooser.files(operation, self.call.id.or_else(|| payload.file())),
         }
     }
 
-    /// Reserves what the request may use of its customer's limits.
-    fn reserve(&mut self, mut choice: Choice, payload: &mut Payload) -> Result<Choice, Failure> {
+    /// The limits that apply, and the cheaper model where so much of one is used.
+    fn limits(&mut self) -> SmallVec<[Applied; 8]> {
         let (customers, snapshot) = (&self.worker.shared.customers, self.snapshot);
-        let limits = &snapshot.tables.limits;
-        if limits.is_empty() {
-            return Ok(choice);
+        if snapshot.tables.limits.is_empty() {
+            return SmallVec::new();
         }
         let record = &mut self.settlement.record;
-        let applied = customers.applied(&snapshot.limit_rules, record);
+        let applied = customers.applied(snapshot, record);
+        record.downgraded_by = customers.downgrade(snapshot, record, &applied);
+        applied
+    }
+
+    /// Reserves what the request may use of its customer's limits.
+    fn reserve(
+        &mut self,
+        mut choice: Choice,
+        payload: &mut Payload,
+        applied: SmallVec<[Applied; 8]>,
+    ) -> Result<Choice, Failure> {
+        let customers = &self.worker.shared.customers;
+        let limits = &self.snapshot.tables.limits;
         if applied.is_empty() {
             return Ok(choice);
         }
+        let record = &mut self.settlement.record;
         let rules: SmallVec<[&LimitRule; 8]> = applied.iter().map(|applied| &limits[applied.rule]).collect();
         let question = Question {
             operation: self.call.operation(),

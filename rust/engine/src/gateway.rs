@@ -185,6 +185,27 @@ impl Shared {
         self.registry.drills.counts()
     }
 
+    /// Replaces the limits that are higher for a while: a JSON list of `{rule, identity, amount, ends_unix_ms}`.
+    ///
+    /// # Errors
+    /// What is wrong with the document; the old ones go on.
+    pub fn set_raises(&self, raises: &[u8]) -> Result<(), String> {
+        self.customers.set_raises(raises)
+    }
+
+    /// How the counts of limits stand, as JSON; see `docs/limits.md`.
+    ///
+    /// # Errors
+    /// What is wrong with the query.
+    pub fn limit_standings(&self, query: &[u8]) -> Result<Vec<u8>, String> {
+        self.customers.standings(&self.snapshot.load(), query)
+    }
+
+    /// What happened at limits since the last call, as a JSON list.
+    pub fn take_limit_events(&self) -> Vec<u8> {
+        self.customers.events.take()
+    }
+
     /// A new core's counts.
     pub fn add_counts(&self) -> Arc<Counts> {
         let counts = Arc::new(Counts::default());

@@ -89,7 +89,9 @@ pub struct Record {
     pub identity: Identity,
     /// The model as the client named it.
     pub model: Option<String>,
-    /// The same as the provider tried last knows it.
+    /// Index of the limit of which so much is used that a cheaper model answers.
+    pub(crate) downgraded_by: Option<usize>,
+    /// The model as the provider tried last knows it.
     pub provider_model: Option<String>,
     /// Index of the deployment tried last.
     pub deployment: Option<usize>,
@@ -152,6 +154,7 @@ impl Record {
             key: None,
             identity: Identity::default(),
             model: None,
+            downgraded_by: None,
             provider_model: None,
             deployment: None,
             attempts: 0,
@@ -201,6 +204,12 @@ impl Record {
     pub(crate) fn respond(&mut self, status: http::StatusCode) {
         self.status = Some(status.as_u16());
         self.lap(Stage::Respond);
+    }
+
+    /// The cheaper model that answers in place of the one that was asked for.
+    pub(crate) fn downgraded_to(&self) -> Option<&str> {
+        let rule = &self.snapshot.tables.limits[self.downgraded_by?];
+        rule.downgrade.as_ref().map(|downgrade| downgrade.model.as_str())
     }
 
     /// The names of the tenant and of the deployment tried last.

@@ -47,6 +47,9 @@ pub(crate) fn write(record: &Record, into: &mut Vec<u8>) {
         object.value("tags", |into| write_tags(&record.identity.tags, into));
     }
     object.text_or_null("model", record.model.as_deref());
+    if let Some(model) = record.downgraded_to() {
+        object.text("downgraded_to", model);
+    }
     object.text_or_null("deployment", deployment.map(|deployment| deployment.id.as_str()));
     object.text_or_null("provider", deployment.map(|deployment| tables.providers[deployment.provider].id.as_str()));
     object.text_or_null("provider_model", record.provider_model.as_deref());

@@ -133,6 +133,18 @@ impl Engine {
         py.detach(|| self.shared.drill_counts())
     }
 
+    fn limit_standings(&self, py: Python<'_>, query: &[u8]) -> PyResult<Vec<u8>> {
+        py.detach(|| self.shared.limit_standings(query)).map_err(PyValueError::new_err)
+    }
+
+    fn set_raises(&self, py: Python<'_>, raises: &[u8]) -> PyResult<()> {
+        py.detach(|| self.shared.set_raises(raises)).map_err(PyValueError::new_err)
+    }
+
+    fn take_limit_events(&self, py: Python<'_>) -> Vec<u8> {
+        py.detach(|| self.shared.take_limit_events())
+    }
+
     fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (started, settled) = self.shared.totals();
         let statistics = PyDict::new(py);

@@ -4,9 +4,8 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use arc_swap::ArcSwap;
 use fastgate_core::limits::outputs::RecentOutputs;
-use fastgate_core::limits::{Applied, Now, Rules, Who};
+use fastgate_core::limits::{Applied, Now, Who};
 use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -14,9 +13,13 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::book::Book;
-use super::events::Events;
-use crate::clock::{nanoseconds, since_1970};
+use super::events::{Events, Kind};
+use super::raises::Raises;
+use super::reservation::Line;
+use super::standings::Remembered;
+use crate::clock::{nanoseconds, since_1970, unix_ms, unix_s};
 use crate::record::Record;
+use crate::snapshot::Snapshot;
 
 /// (Tenant, feature, model) whose recent outputs are known; at the bound all are forgotten, and the few in use come back
 /// at once.
@@ -29,23 +32,10 @@ pub(crate) struct Customers {
     outputs: Mutex<HashMap<u64, RecentOutputs>>,
     hasher: RandomState,
     pub(crate) events: Events,
-    raises: ArcSwap<Vec<Raise>>,
+    pub(super) raises: Raises,
+    pub(super) remembered: Remembered,
     started: Instant,
     started_ns: u64,
-}
-
-/// A limit is higher for a while.
-#[derive(Debug)]
-pub(crate) struct Raise {
-    /// Name of the rule.
-    pub(crate) rule: String,
-    /// For this tenant, user and key only, where they are given.
-    pub(crate) tenant: Option<String>,
-    pub(crate) user: Option<String>,
-    pub(crate) key: Option<String>,
-    /// Units or picodollars.
-    pub(crate) amount: u64,
-    pub(crate) ends_unix_s: i64,
 }
 
 impl Customers {
@@ -56,7 +46,8 @@ impl Customers {
             outputs: Mutex::default(),
             hasher: RandomState::default(),
             events: Events::default(),
-            raises: ArcSwap::default(),
+            raises: Raises::default(),
+            remembered: Remembered::default(),
             started: Instant::now(),
             started_ns: nanoseconds(since_1970(SystemTime::now())),
         }
@@ -70,32 +61,40 @@ impl Customers {
 
     /// The same for the present.
     pub(crate) fn present(&self) -> Now {
-        self.now(Instant::now(), crate::clock::unix_s(SystemTime::now()))
+        self.now(Instant::now(), unix_s(SystemTime::now()))
     }
 
     /// The rules that apply to an exchange, raised where they are.
-    pub(crate) fn applied(&self, rules: &Rules, record: &Record) -> SmallVec<[Applied; 8]> {
+    pub(crate) fn applied(&self, snapshot: &Snapshot, record: &Record) -> SmallVec<[Applied; 8]> {
         let Some(who) = who(record) else { return SmallVec::new() };
-        let mut applied = rules.applied(&who);
-        let raises = self.raises.load();
-        if !raises.is_empty() {
-            let now_unix_s = record.started_unix_s();
-            for applied in &mut applied {
-                for raise in raises.iter() {
-                    if !raise.is_for(applied, record, now_unix_s) {
-                        continue;
-                    }
-                    applied.allowance.burst = scaled(applied.allowance.burst, applied.allowance.amount, raise.amount);
-                    applied.allowance.amount = applied.allowance.amount.max(raise.amount);
-                }
-            }
-        }
+        let mut applied = snapshot.limit_rules.applied(&who);
+        self.raises.apply(&mut applied, &who, &snapshot.tables, || unix_ms(record.started_at));
         applied
     }
 
-    /// Puts these raises in force, and no others.
-    pub(crate) fn set_raises(&self, raises: Vec<Raise>) {
-        self.raises.store(Arc::new(raises));
+    /// The rule of which so much is used that a cheaper model has to do; of several, the one that asks for it latest.
+    pub(crate) fn downgrade(&self, snapshot: &Snapshot, record: &Record, applied: &[Applied]) -> Option<usize> {
+        let limits = &snapshot.tables.limits;
+        let mut latest: Option<(u32, usize)> = None;
+        for applied in applied {
+            let Some(downgrade) = &limits[applied.rule].downgrade else { continue };
+            let now = self.now(record.last_lap(), record.started_unix_s());
+            let line = Line::of(self, snapshot, applied, now);
+            let is_later = latest.is_none_or(|(at_permille, _)| downgrade.at_permille > at_permille);
+            if line.used_permille() >= u64::from(downgrade.at_permille) && is_later {
+                self.events.note(Kind::Downgraded, applied.meter, applied.rule, record, line.used_permille());
+                latest = Some((downgrade.at_permille, applied.rule));
+            }
+        }
+        latest.map(|(_, rule)| rule)
+    }
+
+    /// Puts these raises in force, and no others: a JSON list of `{rule, identity, amount, ends_unix_ms}`.
+    ///
+    /// # Errors
+    /// What is wrong with the document; the old ones go on.
+    pub(crate) fn set_raises(&self, document: &[u8]) -> Result<(), String> {
+        self.raises.set(document)
     }
 
     /// How long an answer to such a request is likely to be.
@@ -115,24 +114,6 @@ impl Customers {
     fn output_key(&self, record: &Record) -> u64 {
         self.hasher.hash_one((record.tenant, &record.identity.feature, &record.model))
     }
-}
-
-impl Raise {
-    fn is_for(&self, applied: &Applied, record: &Record, now_unix_s: i64) -> bool {
-        let tables = &record.snapshot.tables;
-        let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|it| found == Some(it));
-        self.ends_unix_s > now_unix_s
-            && tables.limits[applied.rule].name == self.rule
-            && is(&self.tenant, record.tenant.map(|tenant| tables.tenants[tenant].id.as_str()))
-            && is(&self.user, record.identity.user.as_deref())
-            && is(&self.key, record.key.as_deref())
-    }
-}
-
-/// A burst that grows with its amount.
-fn scaled(burst: u64, amount: u64, raised: u64) -> u64 {
-    let grown = u128::from(burst) * u128::from(raised) / u128::from(amount.max(1));
-    u64::try_from(grown).unwrap_or(u64::MAX).max(burst)
 }
 
 /// Whose an exchange is, once its tenant is known.

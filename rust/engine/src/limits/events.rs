@@ -7,6 +7,8 @@ use fastgate_core::json_object::JsonObject;
 use foldhash::HashMap;
 use parking_lot::Mutex;
 
+use super::customers::who;
+use super::identity;
 use crate::clock::unix_ms;
 use crate::record::Record;
 
@@ -67,13 +69,9 @@ impl Events {
         let mut object = JsonObject::begin(&mut event);
         object.text("rule", &tables.limits[rule].name);
         object.text("kind", kind.name());
-        object.object("identity", |object| {
-            object.text_or_null("tenant", record.tenant.map(|tenant| tables.tenants[tenant].id.as_str()));
-            object.text_or_null("user", record.identity.user.as_deref());
-            object.text_or_null("feature", record.identity.feature.as_deref());
-            object.text_or_null("key", record.key.as_deref());
-            object.text_or_null("model", record.model.as_deref());
-        });
+        if let Some(who) = who(record) {
+            identity::write(&tables.limits[rule].per, &who, tables, &mut object);
+        }
         object.number("share_permille", share_permille);
         object.number("unix_ms", now_ms);
         object.end();

@@ -13,13 +13,16 @@ mod denial;
 mod events;
 mod headers;
 mod held;
+mod identity;
 #[allow(dead_code, reason = "the exchange does not wait yet")]
 pub(crate) mod queue;
+mod raises;
 #[allow(dead_code, reason = "as above")]
 mod registry;
 mod reservation;
 mod restore;
 mod shard;
+mod standings;
 mod sync;
 #[allow(dead_code, reason = "as above")]
 mod taken;

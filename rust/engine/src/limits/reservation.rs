@@ -1,18 +1,22 @@
 //! What one exchange holds of its customer's limits, from before its first attempt until it is settled.
 
 use fastgate_core::failure::Failure;
-use fastgate_core::limits::{Applied, Rules, Standing};
+use fastgate_core::limits::{Applied, Now, Standing};
 use fastgate_core::tables::limits::{LimitRule, Resource};
 use smallvec::SmallVec;
 
 use super::book::{Ask, Denied};
 use super::costs::Costs;
-use super::customers::Customers;
+use super::customers::{Customers, who};
 use super::denial::deny;
 use super::events::Kind;
 use super::held::Held;
 use super::total::Total;
 use crate::record::Record;
+use crate::snapshot::Snapshot;
+
+/// Counts are shown to operators by name from this share on.
+const REMEMBERED_PERMILLE: u64 = 20;
 
 /// Reservations, and where the limits stand.
 #[derive(Debug)]
@@ -37,6 +41,15 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// Where a limit stands now.
+    pub(super) fn of(customers: &Customers, snapshot: &Snapshot, applied: &Applied, now: Now) -> Self {
+        let standing = customers.book.standing(&snapshot.limit_rules, applied, now);
+        let rule = &snapshot.tables.limits[applied.rule];
+        let mut line = Self { rule: applied.rule, amount: applied.allowance.amount, standing, is_warned: false };
+        line.is_warned = rule.warn_permille.is_some_and(|share| line.used_permille() >= u64::from(share));
+        line
+    }
+
     /// What is used of it, reservations included, in thousandths.
     pub(super) fn used_permille(&self) -> u64 {
         let taken = u128::from(self.amount.saturating_sub(self.standing.remaining));
@@ -60,8 +73,8 @@ impl Reservation {
         let asks: SmallVec<[Ask; 8]> =
             applied.iter().map(|applied| Ask { applied: *applied, cost: costs.of(&limits[applied.rule]) }).collect();
         let outcome = customers.book.reserve(rules, &asks, now);
-        let line = |applied: &Applied| line(customers, rules, limits, applied, now);
-        let lines: SmallVec<[Line; 8]> = applied.iter().map(line).collect();
+        let lines: SmallVec<[Line; 8]> =
+            applied.iter().map(|applied| Line::of(customers, &record.snapshot, applied, now)).collect();
         let (held, denied) = match outcome {
             Ok(held) => (Some(held), None),
             Err(denied) => (None, Some(denied)),
@@ -123,6 +136,11 @@ impl Reservation {
 
     fn tell(&self, customers: &Customers, record: &Record, denied: Option<&Denied>) {
         for (line, applied) in self.lines.iter().zip(&self.applied) {
+            if line.used_permille() >= REMEMBERED_PERMILLE
+                && let Some(who) = who(record)
+            {
+                customers.remembered.note(applied.meter, &who, &record.snapshot.tables);
+            }
             let kind = if denied.is_some_and(|denied| denied.rule == line.rule) {
                 Kind::Denied
             } else if line.is_warned {
@@ -140,18 +158,4 @@ impl Reservation {
         let (amount, remaining) = line.map_or((rule.amount, 0), |line| (line.amount, line.standing.remaining));
         deny(rule, denied.refusal, amount, remaining, self.costs.of(rule))
     }
-}
-
-fn line(
-    customers: &Customers,
-    rules: &Rules,
-    limits: &[LimitRule],
-    applied: &Applied,
-    now: fastgate_core::limits::Now,
-) -> Line {
-    let standing = customers.book.standing(rules, applied, now);
-    let rule = &limits[applied.rule];
-    let mut line = Line { rule: applied.rule, amount: applied.allowance.amount, standing, is_warned: false };
-    line.is_warned = rule.warn_permille.is_some_and(|share| line.used_permille() >= u64::from(share));
-    line
 }
