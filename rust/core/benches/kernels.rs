@@ -15,6 +15,7 @@ use fastgate_core::jwt::{KeySet, KeySets, VerifiedTokens};
 use fastgate_core::keys::KeyRing;
 use fastgate_core::limits::gcra::{Bucket, Rate};
 use fastgate_core::limits::limiter::Limiter;
+use fastgate_core::limits::{Meter, Now, Periods, Rules, Who};
 use fastgate_core::prices::{Catalogue, price, price_in};
 use fastgate_core::resilience::Reason;
 use fastgate_core::resilience::attempts::{self, Attempts, Limits};
@@ -25,6 +26,7 @@ use fastgate_core::resilience::retry_budget::RetryBudget;
 use fastgate_core::routing::{Asking, Conditions, Needs, Policy, draw, explain, route};
 use fastgate_core::spool::{Step, frame, read};
 use fastgate_core::sse::{Splitter, event_data};
+use fastgate_core::tables::limits::Period;
 use fastgate_core::tables::{BreakerSettings, JwtIssuer, Key, Tables};
 use fastgate_core::telemetry::access_line::AccessLine;
 use fastgate_core::telemetry::recorder::{Exchange, LabelSets, Metrics, Recorder};
@@ -251,6 +253,97 @@ fn limits(criterion: &mut Criterion) {
             });
         });
     }
+}
+
+/// 100 rules of which 8 apply: the four that everybody has, per user and per tenant, key or feature.
+#[expect(clippy::expect_used, reason = "a bench without its inputs is none")]
+fn limit_rules() -> Rules {
+    let month = json!({"calendar": {"period": "month", "time_zone": "Europe/Berlin"}});
+    let minute = json!({"rate": {"period_ms": 60_000, "burst": 1_000_000_000}});
+    let hour = json!({"sliding": {"window_ms": 3_600_000}});
+    let limit = |index: usize, per: &[&str], when: &Value, resource: &str, window: &Value| {
+        let mut conditions =
+            json!({"tenant": null, "tier": null, "key": null, "user": null, "feature": null, "model": null});
+        for (name, values) in when.as_object().expect("an object") {
+            conditions[name] = values.clone();
+        }
+        json!({"name": format!("limit {index}"), "per": per, "when": conditions, "resource": resource,
+            "amount": 1_000_000_000_000_u64, "key_amounts": {}, "window": window, "is_hard": true,
+            "warn_permille": null, "downgrade": null})
+    };
+    let applying = [
+        limit(0, &["tenant", "user"], &json!({}), "tokens", &hour),
+        limit(1, &["tenant"], &json!({}), "tokens", &json!({"calendar": {"period": "day", "time_zone": "UTC"}})),
+        limit(2, &["tenant", "user"], &json!({}), "concurrent", &json!("none")),
+        limit(3, &["tenant", "user"], &json!({}), "usd", &month),
+        limit(4, &["key"], &json!({}), "requests", &minute),
+        limit(5, &["tenant"], &json!({"tier": [0]}), "usd", &month),
+        limit(6, &["tenant", "feature"], &json!({"feature": ["search"]}), "tokens", &minute),
+        limit(7, &["tenant", "user"], &json!({}), "requests", &minute),
+    ];
+    let others = (8..100).map(|index| match index % 4 {
+        0 => limit(index, &["key"], &json!({"key": [format!("{index:012x}")]}), "requests", &minute),
+        1 => limit(index, &["tenant", "user"], &json!({"user": [format!("user-{index}")]}), "usd", &month),
+        2 => limit(index, &["tenant"], &json!({"tenant": [1 + index % 99]}), "tokens", &hour),
+        _ => limit(index, &["tenant", "session"], &json!({"model": ["chat"]}), "tokens", &hour),
+    });
+    let mut tables: Value = serde_json::from_str(include_str!("../tests/tables.json")).expect("JSON");
+    tables["tiers"] = json!([{"id": "paid", "weight": 1}]);
+    tables["tenants"] =
+        (0..100).map(|index| json!({"id": format!("tenant-{index}"), "tier": 0, "region": null})).collect();
+    tables["limits"] = applying.into_iter().chain(others).collect();
+    Rules::prepare(&Tables::from_json(tables.to_string().as_bytes()).expect("valid")).expect("rules")
+}
+
+#[expect(clippy::expect_used, reason = "a bench without its inputs is none")]
+fn meters(criterion: &mut Criterion) {
+    let rules = limit_rules();
+    let who = Who {
+        tenant: 0,
+        tier: Some(0),
+        key: Some("0123456789ab"),
+        user: Some("someone@example.com"),
+        feature: Some("search"),
+        session: None,
+        model: Some("chat"),
+    };
+    let mut group = criterion.benchmark_group("limits");
+    assert_eq!(rules.applied(&who).len(), 8);
+    group.bench_function("applied/8 of 100", |bencher| bencher.iter(|| rules.applied(black_box(&who))));
+    let mut now = Now { steady_ns: 1_800_000_000_000_000_000, unix_s: 1_800_000_000 };
+    let applied = rules.applied(&who);
+    let mut meters: Vec<_> =
+        applied.iter().map(|one| (*one, Meter::new(&rules.specs()[one.rule], one.allowance, now))).collect();
+    let mut decide = |criterion: &mut Criterion, name: &str, range: std::ops::Range<usize>| {
+        criterion.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                now.steady_ns += 1_000_000;
+                let meters = &mut meters[range.clone()];
+                let fits = meters.iter_mut().all(|(one, meter)| meter.check(5, one.allowance, now).is_ok());
+                let held: [_; 8] = std::array::from_fn(|index| Some(meters.get_mut(index)?.1.hold(5, now)));
+                for ((_, meter), id) in meters.iter_mut().zip(held) {
+                    meter.settle(id.expect("held"), Some(black_box(3)), now);
+                }
+                fits
+            });
+        });
+    };
+    drop(group);
+    decide(criterion, "limits/reserve and settle/8 meters", 0..8);
+    decide(criterion, "limits/reserve and settle/sliding", 0..1);
+    decide(criterion, "limits/reserve and settle/calendar", 1..2);
+    decide(criterion, "limits/reserve and settle/concurrent", 2..3);
+    decide(criterion, "limits/reserve and settle/rate", 4..5);
+    let periods = Periods::prepare(Period::Month, "Europe/Berlin").expect("a time zone");
+    criterion.bench_function("limits/period/same", |bencher| bencher.iter(|| periods.bounds(black_box(1_800_000_000))));
+    let mut unix_s = 1_800_000_000;
+    criterion.bench_function("limits/period/other", |bencher| {
+        bencher.iter(|| {
+            unix_s = (unix_s + 40 * 86_400) % 4_000_000_000;
+            periods.bounds(unix_s)
+        });
+    });
+    criterion.bench_function("limits/prepare/100 rules", |bencher| bencher.iter(limit_rules));
 }
 
 /// Candidates that are as healthy as most are.
@@ -516,6 +609,7 @@ criterion_group!(
     decisions,
     routes,
     limits,
+    meters,
     resilience,
     client_tokens,
     records,

@@ -42,3 +42,8 @@ pub(crate) use self::reservation::Reservation;
 pub(crate) use self::restore::restore;
 #[allow(unused_imports, reason = "as above")]
 pub(crate) use self::taken::Taken;
+
+#[cfg(test)]
+mod book_tests;
+#[cfg(test)]
+mod interleaved;
