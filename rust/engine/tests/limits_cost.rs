@@ -20,8 +20,9 @@ fn rules(scopes: &[&[&str]]) -> Rules {
         ("concurrent", json!("none")),
     ];
     let when = json!({"tenant": null, "tier": null, "key": null, "user": null, "feature": null, "model": null});
+    let (kinds, when) = (&kinds, &when);
     let limits = scopes.iter().flat_map(|per| {
-        kinds.iter().map(|(resource, window)| {
+        kinds.iter().map(move |(resource, window)| {
             json!({"name": format!("{resource} per {per:?}"), "per": per, "when": when, "resource": resource,
                 "amount": 1_000_000_000_000_u64, "key_amounts": {}, "window": window, "is_hard": true,
                 "warn_permille": null, "downgrade": null})
