@@ -139,4 +139,10 @@ impl<T> FairTenants<T> {
             self.tenants.remove(&tenant);
         }
     }
+
+    /// Tenants that are remembered.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.tenants.len()
+    }
 }
