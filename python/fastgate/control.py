@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from fastgate import _core
-from fastgate.config import Config, compile_tables, load, load_values, route_warnings
+from fastgate.config import Config, compile_tables, limit_warnings, load, load_values, route_warnings
 from fastgate.config.addresses import is_loopback
+from fastgate.config.findings import dotted
+from fastgate.config.limit_rules import rules
 from fastgate.errors import ConfigError, FastgateError, StartError
 from fastgate.state_lock import StateLock
 
 if TYPE_CHECKING:
     from fastgate.drills.running import Drills, Known
     from fastgate.jwks.following import Following
+    from fastgate.limits.watching import Limits
 
 POLL_S = 0.25
 
@@ -103,6 +106,8 @@ class ControlPlane:
         # What the running listener is bound to; a reload can't change it.
         self._active_server = server
         self._active_label_values = self.config.settings.telemetry.label_values
+        if not lock:
+            check_shared(self.config)
         self._lock = StateLock(self.config.resolve(server.state_dir)) if lock else None
         try:
             tables = self._compile(self.config)
@@ -122,6 +127,9 @@ class ControlPlane:
         self._drills: Drills | None = None
         self._drills_failed = ""
         self._resume_drills()
+        self._limits: Limits | None = None
+        self._limits_failed = ""
+        self._resume_limits()
         self._open.add(self)
 
     @classmethod
@@ -175,6 +183,20 @@ class ControlPlane:
                 self._open_drills()
             return cast("Drills", self._drills)
 
+    @property
+    def limits(self) -> "Limits":
+        """The limits of this gateway.
+
+        Raises:
+            StartError: Another process of this server holds the state directory, and with it the limits.
+        """
+        with self._reloading:
+            if self._limits is None:
+                if self._lock is None:
+                    raise StartError("limits belong to the process that holds the state directory")
+                self._open_limits()
+            return cast("Limits", self._limits)
+
     def tables(self) -> bytes:
         """The configuration in force as the engine takes it; holds credentials."""
         return self._compile(self.config)
@@ -189,6 +211,8 @@ class ControlPlane:
             logger.log(logging.WARNING if is_warning else logging.INFO, "%s", text)
         if self._drills is not None:
             self._poll_drills(self._drills)
+        if self._limits is not None:
+            self._poll_limits(self._limits)
         now = signature(self._file)
         changed, self._seen = now != self._seen, now
         if changed or now == self._settled:
@@ -218,12 +242,15 @@ class ControlPlane:
             self._settled = self._seen = signature(self._file)
             config = self._load()
             self._check_exposure(config)
+            if self._lock is None:
+                check_shared(config)
             tables = self._compile(config)
             self.engine.reload(tables)
             self.config = config
             self.generation += 1
             self._follow_keys()
             self._configure_drills()
+            self._configure_limits()
             logger.info("configuration reloaded")
             self._warn(config, tables)
             waiting = self._needs_restart(config)
@@ -251,6 +278,8 @@ class ControlPlane:
             self._following.stop()
         if self._drills is not None:
             self._drills.close()
+        if self._limits is not None:
+            self._limits.close()
         try:
             return self.engine.stop(grace)
         finally:
@@ -268,7 +297,7 @@ class ControlPlane:
         return compile_tables(config, mock_address=self._mock.address if self._mock else None)
 
     def _warn(self, config: Config, tables: bytes) -> None:
-        for warning in route_warnings(config, tables):
+        for warning in [*route_warnings(config, tables), *limit_warnings(config)]:
             logger.warning("%s", warning)
 
     def _follow_keys(self) -> None:
@@ -337,6 +366,43 @@ class ControlPlane:
                 self._drills_failed = repr(error)
                 logger.exception("looking after the drills failed; trying again")
 
+    def _resume_limits(self) -> None:
+        """Look after limits where there are any: the code for them is memory that other gateways save."""
+        if self._lock is None:
+            return
+        if not rules(self.config.settings) and not (self.state_dir / "limits").is_dir():
+            return
+        try:
+            self._open_limits()
+        except Exception:
+            # The engine enforces them all the same.
+            logger.exception("limits are not looked after")
+
+    def _configure_limits(self) -> None:
+        if self._limits is None:
+            self._resume_limits()
+            return
+        try:
+            self._limits.configure(self.config.settings)
+        except Exception:
+            logger.exception("raises of limits do not follow the configuration")
+
+    def _open_limits(self) -> None:
+        from fastgate.limits.watching import Engine as LimitEngine
+        from fastgate.limits.watching import Limits
+
+        self._limits = Limits(cast(LimitEngine, self.engine), self.state_dir, self.config.settings)
+
+    def _poll_limits(self, limits: "Limits") -> None:
+        try:
+            limits.poll()
+            self._limits_failed = ""
+        except Exception as error:
+            # Four times a second: the same again is not worth a line.
+            if repr(error) != self._limits_failed:
+                self._limits_failed = repr(error)
+                logger.exception("looking after the limits failed; trying again")
+
     def _check_exposure(self, config: Config) -> None:
         """What `load` checks against the file's `listen` holds for the listener that runs as well."""
         if is_loopback(self._active_server.listen):
@@ -364,6 +430,23 @@ class ControlPlane:
             self._mock.stop()
         if self._lock is not None:
             self._lock.release()
+
+
+def check_shared(config: Config) -> None:
+    """See that a configuration can be in force in several processes at once, each with counts of its own.
+
+    Raises:
+        ConfigError: It has a limit that must never be exceeded.
+    """
+    hard = next((rule for rule in rules(config.settings) if rule.is_hard), None)
+    if hard is not None:
+        raise ConfigError(
+            f'"{hard.name}" is hard, and several workers can\'t keep it together',
+            path=dotted(hard.path),
+            file=config.source.file,
+            line=config.source.line(hard.path),
+            hint="run one worker (fastgate serve uses all cores with one), or set hard = false",
+        )
 
 
 def signature(file: Path | None) -> tuple[int, int, int] | None:

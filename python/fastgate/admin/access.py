@@ -51,6 +51,8 @@ class Request(msgspec.Struct, frozen=True):
     client: str | None
     """The client's address; None if the server does not say."""
     body: bytes = b""
+    query: bytes = b""
+    """What stands behind the `?`, percent-encoded."""
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header."""

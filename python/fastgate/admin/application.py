@@ -74,7 +74,9 @@ class Application:
         route, parts = find(request.method, request.path)
         require(caller, route.role, tokens)
         body = await _read(receive)
-        request = Request(request.method, request.path, request.headers, request.client, body)
+        request = Request(
+            request.method, request.path, request.headers, request.client, body, scope["query_string"]
+        )
         return await route.handler(Call(gateway, request, caller, parts))
 
 

@@ -13,11 +13,13 @@ import msgspec
 from fastgate import __version__
 from fastgate.admin.access import Caller, Request, Role
 from fastgate.admin.answers import JSON, Answer, Refused, json
+from fastgate.admin.limits import list_limits, list_raises, start_raise, stop_raise
 from fastgate.config import Config
 from fastgate.errors import FastgateError
 
 if TYPE_CHECKING:
     from fastgate.drills.running import Drills
+    from fastgate.limits.watching import Limits
 
 # A report that takes longer is asked for again.
 REPORT_WAIT_S = 5.0
@@ -49,6 +51,8 @@ class Gateway(Protocol):
     def file(self) -> Path | None: ...
     @property
     def drills(self) -> "Drills": ...
+    @property
+    def limits(self) -> "Limits": ...
     def tables(self) -> bytes: ...
     def apply(self) -> list[str]: ...
 
@@ -215,6 +219,10 @@ ROUTES = (
     Route("POST", "/admin/drills", Role.operator, start_drill),
     Route("DELETE", "/admin/drills/*", Role.operator, stop_drill),
     Route("GET", "/admin/drills/*/report", Role.viewer, drill_report),
+    Route("GET", "/api/limits", Role.viewer, list_limits),
+    Route("GET", "/api/limits/raises", Role.viewer, list_raises),
+    Route("POST", "/api/limits/raises", Role.operator, start_raise),
+    Route("DELETE", "/api/limits/raises/*", Role.operator, stop_raise),
     Route("POST", "/admin/reload", Role.operator, reload),
 )
 

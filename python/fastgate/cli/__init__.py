@@ -19,6 +19,7 @@ COMMANDS = {
     "mock": "run a scriptable mock provider",
     "routes": "explain where a request would go, and why",
     "drill": "play the failure of a provider for some traffic, and report what happened",
+    "limits": "show how limits stand, and raise them for a while",
     "prices": "show what a model costs",
 }
 

@@ -4,8 +4,9 @@ import argparse
 import http.client
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastgate.config.addresses import split_address
 from fastgate.errors import FastgateError
@@ -71,8 +72,15 @@ class AdminClient:
             raise AdminRefused('this gateway has no admin listener: server.admin is "off"')
         return cls(address, token)
 
-    def ask(self, method: str, *path: str, body: Any = None) -> tuple[int, Any]:
-        """One request; the status and what the answer's JSON says. `path`: segments, not encoded.
+    def ask(
+        self,
+        method: str,
+        *path: str,
+        under: str = "admin",
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> tuple[int, Any]:
+        """One request; the status and what the answer's JSON says. `path`: segments `under` one, not encoded.
 
         Raises:
             AdminRefused: The gateway is not there, or says no.
@@ -81,7 +89,9 @@ class AdminClient:
         content = None if body is None else json.dumps(body)
         if content is not None:
             headers["content-type"] = "application/json"
-        target = "/".join(("", "admin", *(quote(segment, safe="") for segment in path)))
+        target = "/".join(("", under, *(quote(segment, safe="") for segment in path)))
+        if query:
+            target = f"{target}?{urlencode(query)}"
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
         try:
             connection.request(method, target, content, headers)
