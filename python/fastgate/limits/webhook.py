@@ -158,9 +158,8 @@ class Webhook:
     def _try(self, delivery: Delivery, now_s: float) -> Delivery | None:
         """Deliver; what is left to do."""
         try:
-            status = self._send(
-                self.target.url, headers(delivery, self.target.secret, int(now_s)), delivery.body
-            )
+            sent = headers(delivery, self.target.secret, int(self._unix_s()))
+            status = self._send(self.target.url, sent, delivery.body)
             said = f"answered {status}"
         except OSError as error:
             status, said = 0, str(error) or type(error).__name__
