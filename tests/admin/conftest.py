@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 from tests.drills.conftest import FakeEngine as DrillEngine
+from tests.limits.conftest import FakeEngine as LimitEngine
+from tests.limits.conftest import settings_of
 
 from fastgate._core import AdminRequest, Engine
 from fastgate.config import Config, load_text
 from fastgate.drills.running import Drills, Known
 from fastgate.keys import digest
+from fastgate.limits.watching import Limits
 
 TABLES = Path(__file__).parents[2] / "rust" / "core" / "tests" / "tables.json"
 CLIENT_TIMEOUT_S = 20.0
@@ -111,6 +114,7 @@ class GatewayEngine:
     def __init__(self, engine: Engine) -> None:
         self.real = engine
         self.drills = DrillEngine()
+        self.limits = LimitEngine()
         self.explained: list[bytes] = []
         self.explaining = threading.Event()
         self.may_explain = threading.Event()
@@ -156,6 +160,7 @@ class FakeGateway:
         self.file: Path | None = Path("/etc/fastgate.toml")
         known = Known(("anthropic", "openai"), ("default", "staging"))
         self.drills = Drills(engine.drills, state_dir, known)
+        self.limits = Limits(engine.limits, state_dir, settings_of())
         self.rejects: Exception | None = None
 
     def tables(self) -> bytes:

@@ -22,6 +22,7 @@ from tests.admin.conftest import (
 )
 from tests.blackbox.waiting import until
 from tests.drills.conftest import FakeEngine
+from tests.limits.conftest import FakeEngine as LimitEngine
 
 from fastgate.admin.thread import AT_ONCE, AdminThread
 
@@ -115,6 +116,7 @@ def test_the_thread_outlives_an_engine_that_fails(tmp_path: Path, caplog: pytest
 
     engine = object.__new__(Failing)
     engine.drills = FakeEngine()
+    engine.limits = LimitEngine()
     thread = AdminThread(FakeGateway(engine, tmp_path))
     with caplog.at_level(logging.ERROR, "fastgate.admin"):
         until(lambda: len(asked_s) > 1, "another try")
