@@ -1,0 +1,115 @@
+"""A question in SQL: what is told apart, and whose events count."""
+# ruff: noqa: S608 -- tables and columns are the schema's own words, values are bound
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from fastgate.billing.ledger.schema import (
+    EVERY_BUCKET,
+    GRAINS,
+    NAMED,
+    START_OF,
+    SUMS_OF_EVENTS,
+    SUMS_OF_ROLLUPS,
+    Dimension,
+    month_bounds,
+)
+
+_START_OF_ROLLUP = {
+    "hour": "start_unix_s / 3600 * 3600",
+    "day": "start_unix_s / 86400 * 86400",
+    "month": "CAST(strftime('%s', start_unix_s, 'unixepoch', 'start of month') AS INTEGER)",
+}
+# No name has it.
+_NOBODY = -1
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Dimensions to group by, and what must be true of an event."""
+
+    by: tuple[Dimension, ...]
+    where: Mapping[Dimension, Sequence[str | None]]
+    condition: str
+    """` AND …`, for rollups and events alike."""
+    values: tuple[int, ...]
+    """What stands for its question marks."""
+
+    @property
+    def needed(self) -> set[str]:
+        """Dimensions that a table must have."""
+        return {*self.by, *self.where}
+
+    def of_events(self, table: str) -> str:
+        """Sums of the events of a month table, from one microsecond to before another."""
+        return self._sums(
+            self.keys_of_events(table), SUMS_OF_EVENTS, table, "started_unix_us >= ? AND started_unix_us < ?"
+        )
+
+    def of_rollup(self, table: str) -> str:
+        """Sums of a rollup's rows, from one second to before another."""
+        time = "start_unix_s >= ? AND start_unix_s < ?"
+        if table.startswith("sessions_"):
+            time = f"{EVERY_BUCKET} AND {time}"
+        return self._sums(self.keys_of_rollup(), SUMS_OF_ROLLUPS, table, time)
+
+    def keys_of_events(self, table: str) -> list[str]:
+        """What to group a month table by, in the order of `by`."""
+        starts = {**START_OF, "month": str(month_bounds(table)[0])}
+        return [starts[name] if name in GRAINS else name for name in self.by]
+
+    def keys_of_rollup(self) -> list[str]:
+        """What to group a rollup by."""
+        return [_START_OF_ROLLUP[name] if name in GRAINS else name for name in self.by]
+
+    def _sums(self, keys: list[str], sums: str, table: str, time: str) -> str:
+        columns = [f"{key} AS key_{place}" for place, key in enumerate(keys)]
+        groups = [f"key_{place}" for place in range(len(keys))]
+        return (
+            f"SELECT {', '.join([*columns, sums])} FROM {table} WHERE {time}{self.condition} "
+            # Without a group there would be a row also where there are no events.
+            f"GROUP BY {', '.join(groups) or 'NULL'}"
+        )
+
+
+def ask(
+    connection: sqlite3.Connection,
+    by: Sequence[Dimension],
+    where: Mapping[Dimension, Sequence[str | None]],
+) -> Question:
+    """Look up the names of a question.
+
+    Raises:
+        ValueError: There is no such dimension, or no such condition.
+    """
+    for name in by:
+        if name not in (*NAMED, *GRAINS):
+            raise ValueError(f"no dimension {name!r}: there are {', '.join((*NAMED, *GRAINS))}")
+    condition, values = "", list[int]()
+    for name, wanted in where.items():
+        if name not in NAMED:
+            raise ValueError(f"no condition on {name!r}: there are {', '.join(NAMED)}")
+        found = [_id_of(connection, text) for text in wanted] or [_NOBODY]
+        condition += f" AND {name} IN ({', '.join('?' * len(found))})"
+        values += found
+    return Question(tuple(by), where, condition, tuple(values))
+
+
+def names(connection: sqlite3.Connection) -> Callable[[int], str | None]:
+    """What a name's id stands for, remembering the answers."""
+    known = dict[int, str | None]({0: None})
+
+    def text(number: int) -> str | None:
+        if number not in known:
+            (known[number],) = connection.execute("SELECT text FROM names WHERE id = ?", (number,)).fetchone()
+        return known[number]
+
+    return text
+
+
+def _id_of(connection: sqlite3.Connection, text: str | None) -> int:
+    if text is None:
+        return 0
+    found = connection.execute("SELECT id FROM names WHERE text = ?", (text,)).fetchone()
+    return int(found[0]) if found else _NOBODY
