@@ -24,6 +24,7 @@ from fastgate.errors import ConfigError, FastgateError, StartError
 from fastgate.state_lock import StateLock
 
 if TYPE_CHECKING:
+    from fastgate.billing.ledger.process import LedgerProcess
     from fastgate.drills.running import Drills, Known
     from fastgate.jwks.following import Following
     from fastgate.limits.watching import Limits
@@ -122,6 +123,7 @@ class ControlPlane:
         except BaseException:
             self._release()
             raise
+        self._ledger = self._make_ledger() if make_engine is None else None
         self._following: Following | None = None
         self._follow_keys()
         self._drills: Drills | None = None
@@ -213,6 +215,8 @@ class ControlPlane:
             self._poll_drills(self._drills)
         if self._limits is not None:
             self._poll_limits(self._limits)
+        if self._ledger is not None:
+            self._ledger.poll()
         now = signature(self._file)
         changed, self._seen = now != self._seen, now
         if changed or now == self._settled:
@@ -283,6 +287,9 @@ class ControlPlane:
         try:
             return self.engine.stop(grace)
         finally:
+            # Behind the engine, so that it can load the last records.
+            if self._ledger is not None:
+                self._ledger.stop()
             self._release()
 
     def _load(self) -> Config:
@@ -316,6 +323,14 @@ class ControlPlane:
     def state_dir(self) -> Path:
         """Where this gateway keeps its data; a reload can't change it."""
         return Path(self.config.resolve(self._active_server.state_dir))
+
+    def _make_ledger(self) -> "LedgerProcess | None":
+        """The loader of the records; one process of a server has it, as it has the state directory."""
+        if self._lock is None:
+            return None
+        from fastgate.billing.ledger.process import LedgerProcess
+
+        return LedgerProcess(self.state_dir)
 
     def _resume_drills(self) -> None:
         """Go on with drills where there are any: the code for them is memory that most gateways save."""

@@ -15,6 +15,7 @@ COMMANDS = {
     "init": "write a commented fastgate.toml",
     "keys": "make and verify virtual keys and admin tokens",
     "spool": "read and check the records of exchanges",
+    "ledger": "load, prove, correct and export what exchanges cost",
     "doctor": "look for what would keep a gateway from doing well here",
     "mock": "run a scriptable mock provider",
     "routes": "explain where a request would go, and why",

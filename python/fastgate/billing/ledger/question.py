@@ -14,6 +14,7 @@ from fastgate.billing.ledger.schema import (
     SUMS_OF_EVENTS,
     SUMS_OF_ROLLUPS,
     Dimension,
+    events_within,
     month_bounds,
 )
 
@@ -43,9 +44,7 @@ class Question(msgspec.Struct, frozen=True):
 
     def of_events(self, table: str) -> str:
         """Sums of the events of a month table, from one microsecond to before another."""
-        return self._sums(
-            self.keys_of_events(table), SUMS_OF_EVENTS, table, "started_unix_us >= ? AND started_unix_us < ?"
-        )
+        return self._sums(self.keys_of_events(table), SUMS_OF_EVENTS, table, events_within(table))
 
     def of_rollup(self, table: str) -> str:
         """Sums of a rollup's rows, from one second to before another."""

@@ -5,7 +5,7 @@ Every question sees one state of the ledger, also while the loader writes.
 # ruff: noqa: S608 -- tables and columns are the schema's own words, values are bound
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -24,9 +24,10 @@ from fastgate.billing.ledger.schema import (
     Grain,
     LedgerError,
     check_version,
+    events_within,
     month_bounds,
     month_start,
-    month_tables,
+    rolled_up,
 )
 from fastgate.billing.ledger.summary import Point, Summary
 
@@ -148,19 +149,38 @@ class Ledger:
         with self._snapshot():
             question = ask(self._connection, (), where or {})
             text = names(self._connection)
-            named = [place for place, column in enumerate(EVENT_COLUMNS) if column in (*NAMED, "reason")]
             for table in self._months(since_unix_s, until_unix_s):
                 rows = self._connection.execute(
                     f"SELECT {', '.join(EVENT_COLUMNS)} FROM {table} "
-                    f"WHERE started_unix_us >= ? AND started_unix_us < ?{question.condition} "
-                    "ORDER BY sequence",
+                    f"WHERE {events_within(table)}{question.condition} ORDER BY sequence",
                     (since_unix_s * 1_000_000, until_unix_s * 1_000_000, *question.values),
                 )
                 for row in rows:
-                    values = list(row)
-                    for place in named:
-                        values[place] = text(values[place])
-                    yield _event(dict(zip(EVENT_COLUMNS, values, strict=True)))
+                    yield self._event(row, text)
+
+    def event(self, event_id: str) -> dict[str, Any] | None:
+        """One event as `events` gives it; None if there is none with this id."""
+        exchange, _, attempt = event_id.rpartition("/")
+        if not (exchange and attempt.isascii() and attempt.isdigit() and len(attempt) < 10):
+            return None
+        with self._snapshot():
+            for table in reversed(rolled_up(self._connection)):
+                found = self._connection.execute(
+                    f"SELECT {', '.join(EVENT_COLUMNS)} FROM {table} WHERE exchange_id = ? AND attempt = ?",
+                    (exchange, int(attempt)),
+                ).fetchone()
+                if found is not None:
+                    return self._event(found, names(self._connection))
+        return None
+
+    def _event(self, row: tuple[Any, ...], text: Callable[[int], str | None]) -> dict[str, Any]:
+        event = dict(zip(EVENT_COLUMNS, row, strict=True))
+        for column in (*NAMED, "reason"):
+            event[column] = text(event[column])
+        event["trace_id"] = event["trace_id"].hex() if event["trace_id"] is not None else None
+        if event["prompt_hash"] is not None:
+            event["prompt_hash"] = f"{event['prompt_hash'] & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+        return {"event_id": f"{event['exchange_id']}/{event['attempt']}", **event}
 
     def _local_series(
         self, question: Question, step: Grain, since: int, until: int, zone: tzinfo
@@ -213,17 +233,24 @@ class Ledger:
         """Month tables that may have events of this time."""
         return [
             table
-            for table in month_tables(self._connection)
+            for table in rolled_up(self._connection)
             if month_bounds(table)[0] < until_unix_s and since_unix_s < month_bounds(table)[1]
         ]
 
     def _span(self) -> tuple[int, int] | None:
-        tables = month_tables(self._connection)
-        found = [
-            self._connection.execute(f"SELECT {side}(started_unix_us) FROM {table}").fetchone()[0]
-            for side, table in zip(("min", "max"), (tables[:1] + tables[-1:]), strict=False)
-        ]
-        return (found[0], found[1]) if found and None not in found else None
+        marks = {table: mark for table, mark in rolled_up(self._connection).items() if mark}
+        if not marks:
+            return None
+        first, last = next(iter(marks)), next(reversed(marks))
+        return self._moment(first, marks[first], "ASC"), self._moment(last, marks[last], "DESC")
+
+    def _moment(self, table: str, mark: int, order: str) -> int:
+        found = self._connection.execute(
+            f"SELECT started_unix_us FROM {table} WHERE sequence <= ? "
+            f"ORDER BY started_unix_us {order} LIMIT 1",
+            (mark,),
+        )
+        return int(found.fetchone()[0])
 
     @contextlib.contextmanager
     def _snapshot(self) -> Iterator[None]:
@@ -233,13 +260,6 @@ class Ledger:
                 yield
             finally:
                 self._connection.execute("ROLLBACK")
-
-
-def _event(event: dict[str, Any]) -> dict[str, Any]:
-    event["trace_id"] = event["trace_id"].hex() if event["trace_id"] is not None else None
-    if event["prompt_hash"] is not None:
-        event["prompt_hash"] = f"{event['prompt_hash'] & 0xFFFF_FFFF_FFFF_FFFF:016x}"
-    return {"event_id": f"{event['exchange_id']}/{event['attempt']}", **event}
 
 
 def _steps(step: Grain, since: int, until: int, zone: tzinfo) -> Iterator[tuple[int, int]]:

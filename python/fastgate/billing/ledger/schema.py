@@ -4,6 +4,7 @@ Names (tenants, models, sessions, …) are numbers of one dictionary, 0 for none
 rollups have integer keys. An amount of money fits 64 bits; a sum of them need not, so rollups keep the sums
 of the upper bits and of the lower 32 apart, which neither overflow nor round for two billion events.
 """
+# ruff: noqa: S608 -- tables and columns are the module's own words
 
 import sqlite3
 from collections.abc import Sequence
@@ -141,7 +142,7 @@ SUMS_OF_EVENTS = ", ".join(
 SUMS_OF_ROLLUPS = ", ".join(f"sum({name}) AS {name}" for name in MEASURE_COLUMNS)
 
 ROLLUPS: dict[str, tuple[tuple[Dimension, ...], tuple[Grain, ...]]] = {
-    "costs": (("tenant", "feature", "model"), ("hour", "day", "month")),
+    "costs": (("tenant", "feature", "model"), ("day", "month")),
     "traffic": (
         (
             *("tenant", "feature", "key", "model", "deployment", "provider", "provider_model"),
@@ -149,7 +150,7 @@ ROLLUPS: dict[str, tuple[tuple[Dimension, ...], tuple[Grain, ...]]] = {
         ),
         ("hour", "day", "month"),
     ),
-    "users": (("tenant", "user", "feature", "key", "model"), ("day", "month")),
+    "users": (("tenant", "user", "feature", "key", "model"), ("month",)),
     "sessions": (
         ("tenant", "user", "feature", "session", "key", "model", "deployment", "provider"),
         ("day",),
@@ -215,13 +216,16 @@ def month_start(unix_s: int) -> int:
     return _first_second(moment.year, moment.month)
 
 
-def month_tables(connection: sqlite3.Connection) -> list[str]:
-    """The tables of events there are, the oldest first."""
-    found = connection.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' "
-        "AND name GLOB 'events_[0-9][0-9][0-9][0-9]_[0-9][0-9]' ORDER BY name"
-    )
-    return [name for (name,) in found]
+def rolled_up(connection: sqlite3.Connection) -> dict[str, int]:
+    """The last sequence of each month's events that the rollups hold; the oldest month first."""
+    found = connection.execute("SELECT events, sequence FROM rolled_up ORDER BY events")
+    return dict(found.fetchall())
+
+
+def events_within(table: str) -> str:
+    """Events from one microsecond to before another, as far as the rollups have them too."""
+    mark = f"(SELECT sequence FROM rolled_up WHERE events = '{table}')"
+    return f"started_unix_us >= ? AND started_unix_us < ? AND sequence <= {mark}"
 
 
 def create_month(connection: sqlite3.Connection, table: str) -> None:
@@ -232,6 +236,7 @@ def create_month(connection: sqlite3.Connection, table: str) -> None:
         "UNIQUE (exchange_id, attempt)) STRICT"
     )
     connection.execute(f"CREATE INDEX IF NOT EXISTS {table}_started ON {table} (started_unix_us)")
+    connection.execute("INSERT OR IGNORE INTO rolled_up VALUES (?, 0)", (table,))
 
 
 def create(connection: sqlite3.Connection) -> None:
@@ -287,6 +292,8 @@ def _statements() -> list[str]:
         "CREATE TABLE problems (segment TEXT NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, "
         "fault TEXT NOT NULL, PRIMARY KEY (segment, offset)) STRICT, WITHOUT ROWID",
         "CREATE TABLE skipped (why TEXT PRIMARY KEY, records INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        # How far the rollups have followed each month's events: questions see no event beyond.
+        "CREATE TABLE rolled_up (events TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID",
         # Reservations whose exchange has not ended.
         "CREATE TABLE reservations (id TEXT PRIMARY KEY, started_unix_us INTEGER NOT NULL, "
         "tenant INTEGER NOT NULL, cost_pusd INTEGER NOT NULL) STRICT, WITHOUT ROWID",
