@@ -164,8 +164,12 @@ def _export(state_dir: Path, arguments: argparse.Namespace) -> int:
     from fastgate.billing.ledger.export import WRITERS
     from fastgate.billing.ledger.reading import Ledger
 
-    with Ledger.open(state_dir) as ledger, _output(arguments.output) as output:
-        WRITERS[arguments.format](ledger.events(arguments.since, arguments.until), output)
+    with (
+        Ledger.open(state_dir) as ledger,
+        contextlib.closing(ledger.events(arguments.since, arguments.until)) as events,
+        _output(arguments.output) as output,
+    ):
+        WRITERS[arguments.format](events, output)
     return 0
 
 

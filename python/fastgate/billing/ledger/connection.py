@@ -51,6 +51,9 @@ def unusable(file: Path) -> Iterator[None]:
     """
     try:
         yield
+    except sqlite3.ProgrammingError:
+        # A mistake of ours, as to use what was closed.
+        raise
     except sqlite3.OperationalError as error:
         raise LedgerError(f"the ledger {file} can't be used: {error}") from error
     except sqlite3.DatabaseError as error:

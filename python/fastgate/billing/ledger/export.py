@@ -20,7 +20,7 @@ COLUMNS = (
     *(name for name in EVENT_COLUMNS if name not in _INTERNAL),
     "cost_usd",
 )
-_TEXTS = frozenset(("event_id", "cost_usd", "reason", *NAMED))
+_TEXTS = frozenset(("event_id", "cost_usd", "reason", "prompt_hash", *NAMED))
 _BOOLEANS = frozenset(name for name in COLUMNS if name.startswith("is_"))
 _ROWS_AT_ONCE = 10_000
 

@@ -5,7 +5,8 @@ Every question sees one state of the ledger, also while the loader writes.
 # ruff: noqa: S608 -- tables and columns are the schema's own words, values are bound
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -140,7 +141,7 @@ class Ledger:
 
     def events(
         self, since_unix_s: int, until_unix_s: int, where: Where | None = None
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Generator[dict[str, Any], None, None]:
         """Single events, by month and there in the order they were loaded: `event_id` and the columns of
         `schema.EVENT_COLUMNS`, with names, and `trace_id` and `prompt_hash` in hex digits.
 
@@ -259,7 +260,9 @@ class Ledger:
             try:
                 yield
             finally:
-                self._connection.execute("ROLLBACK")
+                # Whoever let go of an iterator may have closed the ledger first.
+                with contextlib.suppress(sqlite3.ProgrammingError):
+                    self._connection.execute("ROLLBACK")
 
 
 def _steps(step: Grain, since: int, until: int, zone: tzinfo) -> Iterator[tuple[int, int]]:

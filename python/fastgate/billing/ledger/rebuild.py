@@ -10,8 +10,9 @@ from fastgate.billing.ledger.loading import Loaded, Loader
 from fastgate.billing.ledger.schema import LedgerError, rolled_up
 from fastgate.billing.ledger.sqlite_store import SqliteStore
 
-# SQLite's own files beside a database.
-_SUFFIXES = ("", "-wal", "-shm")
+# SQLite's own files beside a database, and it. In this order: a log that outlives its database would be taken
+# for that of the next one.
+_SUFFIXES = ("-wal", "-shm", "")
 
 
 def rebuild(state_dir: Path, *, now_unix_s: int, is_forced: bool = False) -> tuple[Loaded, Path | None]:
@@ -43,8 +44,8 @@ def rebuild(state_dir: Path, *, now_unix_s: int, is_forced: bool = False) -> tup
                 f"the spool has no longer {lost} events that {old} has: bring their segments back, "
                 "or rebuild with --force and do without them (the old ledger is kept)"
             )
-        # One file, without a log beside it: it is renamed.
-        store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # Leaves one file without a log. The lock stays ours until the store is closed.
+        store.connection.close()
         kept = None
         if old.exists():
             kept = old.with_name(f"{old.name}.{now_unix_s}.old")

@@ -30,6 +30,7 @@ _Calls: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
 _Tokens: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 # From 1970 to 2199: what lies outside is no clock's time.
 _Moment: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=7_258_118_400_000_000)]
+_NO_TAGS = msgspec.Raw(b"")
 
 
 class Usage(msgspec.Struct, gc=False):
@@ -80,7 +81,8 @@ class Exchange(msgspec.Struct, gc=False):
     feature: str | None = None
     session: str | None = None
     key: str | None = None
-    tags: msgspec.Raw | None = None
+    # As it came: nothing here looks into it.
+    tags: msgspec.Raw = _NO_TAGS
     model: str | None = None
     deployment: str | None = None
     provider: str | None = None
@@ -241,7 +243,7 @@ def rows(exchange: Exchange, ids: Mapping[str | None, int], segment: int, *, is_
                 *(tried.status, trace, prompt, None, None, None, tried.us, None),
             )
         )
-    tags = exchange.tags
+    tags = bytes(exchange.tags).decode() if exchange.tags else None
     events.append(
         (
             exchange.id,
@@ -278,7 +280,7 @@ def rows(exchange: Exchange, ids: Mapping[str | None, int], segment: int, *, is_
             exchange.status,
             trace,
             prompt,
-            bytes(tags).decode() if tags is not None else None,
+            tags if tags != "null" else None,
             exchange.request_bytes,
             exchange.first_content_us,
             exchange.total_us,

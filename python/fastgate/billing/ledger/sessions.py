@@ -35,8 +35,6 @@ def count(
     since_unix_s: int,
     until_unix_s: int,
     months: Callable[[int, int], list[str]],
-    *,
-    rows_read: int = ROWS_READ,
 ) -> Counted | None:
     """Count the sessions that have an event in `[since, until)`; None if the rollup lacks a dimension.
 
@@ -47,7 +45,7 @@ def count(
     start, end = ceiling("day", since_unix_s), floor("day", until_unix_s)
     if "hour" in question.by or start >= end:
         return _counted(connection, question, [], [(since_unix_s, until_unix_s)], months)
-    buckets = _buckets(connection, start, end, rows_read)
+    buckets = _buckets(connection, start, end)
     if buckets < BUCKETS:
         whole = (floor("day", since_unix_s), ceiling("day", until_unix_s))
         found = _counted(connection, question, [(*whole, buckets)], [], months)
@@ -57,13 +55,13 @@ def count(
     return _counted(connection, question, [(start, end, BUCKETS)], edges, months)
 
 
-def _buckets(connection: sqlite3.Connection, start: int, end: int, rows_read: int) -> int:
+def _buckets(connection: sqlite3.Connection, start: int, end: int) -> int:
     """How many ranges of the key can be read."""
     (rows,) = connection.execute(
         f"SELECT count(*) FROM {_TABLE} WHERE bucket = 1 AND start_unix_s >= ? AND start_unix_s < ?",
         (start, end),
     ).fetchone()
-    return max(1, min(BUCKETS, rows_read // rows)) if rows else BUCKETS
+    return max(1, min(BUCKETS, ROWS_READ // rows)) if rows else BUCKETS
 
 
 def _counted(
