@@ -15,7 +15,7 @@ def events(records: Iterable[dict[str, Any]]) -> list[Event]:
     found = list[Event]()
     prompts = set[tuple[Any, ...]]()
     for record in records:
-        names = {name: record.get(name) for name in NAMED}
+        names: dict[str, Any] = {name: record.get(name) for name in NAMED}
         common = {**names, "started_unix_us": record["started_unix_us"], "prompt": None}
         if record.get("type") == "correction":
             found.append(

@@ -38,10 +38,11 @@ TRIED = st.fixed_dictionaries(
 STARTS = st.one_of(
     st.integers(0, 3 * 3600), st.integers(-5 * DAY_S, 40 * DAY_S), st.sampled_from([0, -1, 3600, DAY_S])
 ).map(lambda offset: 1_796_083_200 + offset)
+NAMES: dict[str, Any] = dict.fromkeys((*NAMED[:10], "fault"), TEXT)
 EXCHANGE = st.fixed_dictionaries(
     {
         "started": st.tuples(STARTS, st.sampled_from([0, 1, 999_999])),
-        **dict.fromkeys((*NAMED[:10], "fault"), TEXT),
+        **NAMES,
         "outcome": st.sampled_from(["answered", "provider_error", "lost"]),
         "cost_pusd": st.one_of(st.none(), MONEY),
         "trail": st.lists(TRIED, max_size=2),
@@ -294,5 +295,5 @@ def test_files_that_are_no_ledger_of_ours_are_refused(state: Path) -> None:
         SqliteStore(state)
     file.write_bytes(b"nonsense" * 1000)
     for use in (SqliteStore, Ledger.open):
-        with pytest.raises(LedgerError, match="damaged .* `fastgate ledger rebuild`"):
+        with pytest.raises(LedgerError, match=r"damaged .* `fastgate ledger rebuild`"):
             use(state)

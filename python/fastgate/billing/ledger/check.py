@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from fastgate.billing.ledger import rollups
-from fastgate.billing.ledger.connection import connect, ledger_file, unusable
+from fastgate.billing.ledger.connection import connect, existing_file, unusable
 from fastgate.billing.ledger.records import Correction, Exchange, Row, Skipped, correction_row, decode, rows
 from fastgate.billing.ledger.schema import (
     EVENT_COLUMNS,
@@ -56,7 +56,7 @@ def check(state_dir: Path) -> Report:
         LedgerError: There is no ledger, or it can't be read.
         OSError: The spool can't be read.
     """
-    file = ledger_file(state_dir)
+    file = existing_file(state_dir)
     report = Report()
     with unusable(file):
         connection = connect(file, read_only=True)

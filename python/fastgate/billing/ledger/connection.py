@@ -21,6 +21,18 @@ def ledger_file(state_dir: str | Path) -> Path:
     return Path(state_dir) / FOLDER / FILE
 
 
+def existing_file(state_dir: str | Path) -> Path:
+    """The ledger's file, which is there.
+
+    Raises:
+        LedgerError: It is not.
+    """
+    file = ledger_file(state_dir)
+    if not file.exists():
+        raise LedgerError(f"there is no ledger at {file}: `fastgate ledger load` makes it from the spool")
+    return file
+
+
 def connect(file: Path, *, read_only: bool) -> sqlite3.Connection:
     """A connection without implicit transactions, which any one thread at a time may use.
 

@@ -5,6 +5,7 @@ Every question sees one state of the ledger, also while the loader writes.
 # ruff: noqa: S608 -- tables and columns are the schema's own words, values are bound
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,7 +15,7 @@ from typing import Any, Self, TypeAlias
 import msgspec
 
 from fastgate.billing.ledger import sessions
-from fastgate.billing.ledger.connection import connect, ledger_file, unusable
+from fastgate.billing.ledger.connection import connect, existing_file, unusable
 from fastgate.billing.ledger.pieces import ceiling, pieces
 from fastgate.billing.ledger.question import Question, ask, names
 from fastgate.billing.ledger.schema import (
@@ -35,6 +36,7 @@ from fastgate.billing.ledger.summary import Point, Summary
 Where: TypeAlias = Mapping[Dimension, Sequence[str | None]]
 """Values that count, by dimension; None for events that name nothing. Times can't be among them."""
 
+_ATTEMPT = "0|[1-9][0-9]{0,8}"
 _SHOWN: dict[str, str] = {"hour": "%Y-%m-%dT%H:00Z", "day": "%Y-%m-%d", "month": "%Y-%m"}
 # Values of a group, before names take their ids' places.
 _Key: TypeAlias = tuple[int, ...]
@@ -71,10 +73,7 @@ class Ledger:
         """
         if not read_only:
             raise ValueError("only the loader writes to a ledger")
-        file = ledger_file(state_dir)
-        if not file.exists():
-            raise LedgerError(f"there is no ledger at {file}: `fastgate ledger load` makes it from the spool")
-        return cls(file)
+        return cls(existing_file(state_dir))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -162,7 +161,7 @@ class Ledger:
     def event(self, event_id: str) -> dict[str, Any] | None:
         """One event as `events` gives it; None if there is none with this id."""
         exchange, _, attempt = event_id.rpartition("/")
-        if not (exchange and attempt.isascii() and attempt.isdigit() and len(attempt) < 10):
+        if not re.fullmatch(_ATTEMPT, attempt):
             return None
         with self._snapshot():
             for table in reversed(rolled_up(self._connection)):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from fastgate.billing.ledger.connection import connect, ledger_file, unusable
-from fastgate.billing.ledger.schema import LedgerError, check_version, rolled_up
+from fastgate.billing.ledger.connection import connect, existing_file, unusable
+from fastgate.billing.ledger.schema import check_version, rolled_up
 from fastgate.billing.ledger.segments import read, segments
 
 
@@ -40,9 +40,7 @@ def status(state_dir: Path) -> Status:
         LedgerError: There is no ledger, or it can't be read.
         OSError: The spool can't be read.
     """
-    file = ledger_file(state_dir)
-    if not file.exists():
-        raise LedgerError(f"there is no ledger at {file}: `fastgate ledger load` makes it from the spool")
+    file = existing_file(state_dir)
     found = Status(file_bytes=sum(path.stat().st_size for path in file.parent.glob(f"{file.name}*")))
     with unusable(file):
         connection = connect(file, read_only=True)
