@@ -1,0 +1,1 @@
+"""What was spent, on what, and whether it paid: reports over the ledger (docs/costs.md)."""

@@ -1,0 +1,187 @@
+"""What was earned: the operator's prices applied to what was used, divided over a report's groups.
+
+A price is for a scope: a feature, tenant, model, or several of them. The most specific scope that fits a
+request wins: more names before fewer, then a feature before a tenant before a model. All prices of that scope
+hold (a monthly fee and one for each request add up); those of wider scopes do not.
+
+Every price is worked out for the period as a whole and then divided, so what was earned does not depend on
+how a report is cut. What is sold once and used in several groups (a session, a user's month) is divided by
+their requests.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import Literal, Protocol, TypeAlias
+
+import msgspec
+
+from fastgate.billing.reports.apportion import apportion
+from fastgate.billing.reports.imported import Earned
+from fastgate.billing.reports.money import divided
+
+Unit: TypeAlias = Literal["request", "session", "user_month", "1k_tokens"]
+Group: TypeAlias = tuple[str | None, ...]
+"""The values of a report's dimensions."""
+Scope: TypeAlias = tuple[str | None, str | None, str | None]
+"""Feature, tenant, model; None: any."""
+Buyer: TypeAlias = tuple[str | None, str]
+"""Tenant, and a session or user of it."""
+
+
+class Price(Protocol):
+    """An entry of `billing.revenue`."""
+
+    @property
+    def feature(self) -> str | None: ...
+    @property
+    def tenant(self) -> str | None: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def unit(self) -> Unit: ...
+    @property
+    def amount_pusd(self) -> int: ...
+
+
+class Use(msgspec.Struct, frozen=True):
+    """What one group used of one feature, tenant and model."""
+
+    scope: Scope
+    group: Group
+    requests: int
+    tokens: int = 0
+    buyer: Buyer | None = None
+    """Who bought it, where a unit is sold once to somebody."""
+
+
+class Prices:
+    """The prices of a configuration, by scope."""
+
+    def __init__(self, entries: Iterable[Price]) -> None:
+        self._by_scope: dict[Scope, list[Price]] = defaultdict(list)
+        for entry in entries:
+            self._by_scope[entry.feature, entry.tenant, entry.model].append(entry)
+        self._scopes = sorted(self._by_scope, key=_breadth)
+        self._found: dict[Scope, Scope | None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._scopes)
+
+    def units(self) -> set[Unit]:
+        """What is sold."""
+        return {entry.unit for entries in self._by_scope.values() for entry in entries}
+
+    def winning(self, used: Scope) -> Scope | None:
+        """The scope whose prices a request falls under; None if it is under none."""
+        if used not in self._found:
+            self._found[used] = next((scope for scope in self._scopes if _fits(scope, used)), None)
+        return self._found[used]
+
+    def amounts(self, scope: Scope, unit: Unit) -> int:
+        """What one unit costs in this scope, in picodollars."""
+        return sum(entry.amount_pusd for entry in self._by_scope[scope] if entry.unit == unit)
+
+    def sells(self, scope: Scope, unit: Unit) -> bool:
+        """Whether this scope has a price for a unit."""
+        return any(entry.unit == unit for entry in self._by_scope[scope])
+
+
+class Revenue:
+    """What every group earned, in picodollars. A group that no price is for is not in `by_group`."""
+
+    def __init__(self) -> None:
+        self.by_group: dict[Group, int] = {}
+
+    def add(self, group: Group, pusd: int) -> None:
+        """Put it on a group's account."""
+        self.by_group[group] = self.by_group.get(group, 0) + pusd
+
+    def divide(self, pusd: int, over: Mapping[Group, int]) -> None:
+        """Divide an amount by weights; over at least one group."""
+        for group, part in zip(over, apportion(pusd, list(over.values())), strict=True):
+            self.add(group, part)
+
+
+def add_metered(revenue: Revenue, prices: Prices, used: Iterable[Use]) -> None:
+    """What is sold by the request and by the thousand tokens."""
+    requests: dict[Scope, dict[Group, int]] = defaultdict(lambda: defaultdict(int))
+    tokens: dict[Scope, dict[Group, int]] = defaultdict(lambda: defaultdict(int))
+    for use in used:
+        scope = prices.winning(use.scope)
+        if scope is not None:
+            requests[scope][use.group] += use.requests
+            tokens[scope][use.group] += use.tokens
+    for scope, groups in requests.items():
+        if prices.sells(scope, "request"):
+            amount = prices.amounts(scope, "request")
+            for group, count in groups.items():
+                revenue.add(group, amount * count)
+        if prices.sells(scope, "1k_tokens"):
+            amount = prices.amounts(scope, "1k_tokens")
+            total = divided(amount * sum(tokens[scope].values()), 1000)
+            revenue.divide(total, tokens[scope])
+
+
+def add_sold_once(
+    revenue: Revenue,
+    prices: Prices,
+    used: Iterable[Use],
+    unit: Literal["session", "user_month"],
+    share: tuple[int, int] = (1, 1),
+) -> None:
+    """What is sold once to a session, or to a user for a month.
+
+    Args:
+        revenue: What it is added to.
+        prices: The prices.
+        used: What these buyers used; without a buyer nothing is sold.
+        unit: Which prices.
+        share: Numerator and denominator of the part of a unit that falls into the period.
+    """
+    buyers: dict[tuple[Scope, Buyer], dict[Group, int]] = defaultdict(lambda: defaultdict(int))
+    for use in used:
+        scope = prices.winning(use.scope)
+        if scope is None or not prices.sells(scope, unit):
+            continue
+        if use.buyer is None:
+            # Under a price, and nothing earned: that is known, not unknown.
+            revenue.add(use.group, 0)
+        else:
+            buyers[scope, use.buyer][use.group] += use.requests
+    part, whole = share
+    for (scope, _), groups in buyers.items():
+        revenue.divide(divided(prices.amounts(scope, unit) * part, whole), groups)
+
+
+def add_imported(revenue: Revenue, earned: Iterable[Earned], used: Iterable[Use], by: Sequence[str]) -> None:
+    """What was imported, divided over the groups that used the feature of the tenant, by their requests.
+
+    Args:
+        revenue: What it is added to.
+        earned: The imports of the period.
+        used: What was used, grouped by `by`.
+        by: The report's dimensions. What nobody used gets a group of its own, with what the import names.
+    """
+    sums: dict[tuple[str | None, str | None, str | None], int] = defaultdict(int)
+    for entry in earned:
+        sums[entry.date if "day" in by else None, entry.feature, entry.tenant] += entry.pusd
+    weights: dict[tuple[str | None, str | None, str | None], dict[Group, int]] = {key: {} for key in sums}
+    for use in used:
+        day = use.group[by.index("day")] if "day" in by else None
+        for feature, tenant in product({use.scope[0], None}, {use.scope[1], None}):
+            if (groups := weights.get((day, feature, tenant))) is not None:
+                groups[use.group] = groups.get(use.group, 0) + use.requests
+    for (day, feature, tenant), pusd in sums.items():
+        named = {"day": day, "feature": feature, "tenant": tenant}
+        nobody: dict[Group, int] = {tuple(named.get(name) for name in by): 1}
+        revenue.divide(pusd, weights[day, feature, tenant] or nobody)
+
+
+def _fits(scope: Sequence[str | None], used: Sequence[str | None]) -> bool:
+    return all(wanted is None or wanted == name for wanted, name in zip(scope, used, strict=True))
+
+
+def _breadth(scope: Scope) -> tuple[int, tuple[bool, ...]]:
+    unnamed = tuple(name is None for name in scope)
+    return sum(unnamed), unnamed
