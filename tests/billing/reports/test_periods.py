@@ -41,7 +41,7 @@ def at(*parts: int) -> int:
         ("12h", None, "UTC", (at(2026, 11, 28, 22), at(2026, 11, 29, 11))),
         ("24h", None, "Europe/Berlin", (at(2026, 11, 27, 23), at(2026, 11, 29, 11))),
         ("2026-11-01", "2026-11-29", "Europe/Berlin", (at(2026, 10, 31, 23), at(2026, 11, 28, 23))),
-        ("2026-11-01T10:30:00+02:00", "1d", "UTC", (at(2026, 11, 1, 8), at(2026, 11, 28))),
+        ("2026-11-01T10:30:00+02:00", "1d", "UTC", (at(2026, 11, 1, 8, 30), at(2026, 11, 28))),
     ],
 )
 def test_what_is_typed(since: str, until: str | None, zone: str, expected: tuple[int, int]) -> None:

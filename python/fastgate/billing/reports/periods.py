@@ -1,7 +1,7 @@
 """Which time a report is about: its bounds, its days and months in a time zone.
 
-A period is half open, and the ledger counts by the hour: bounds are whole hours of UTC, and in a zone that is
-half an hour off a day begins up to half an hour early.
+A period is half open. Ages of whole days go back to a midnight of the zone, others to a full hour: what the
+ledger has sums of is cheap.
 """
 
 from collections.abc import Iterator
@@ -48,8 +48,8 @@ class Period(msgspec.Struct, frozen=True):
         return Period(self.since_unix_s - self.length_s, self.since_unix_s, self.time_zone)
 
     def day(self, unix_s: int) -> date:
-        """The day in the period's zone that an hour belongs to, by its middle."""
-        return datetime.fromtimestamp(unix_s // HOUR_S * HOUR_S + HOUR_S // 2, self.zone).date()
+        """The day in the period's zone that a moment belongs to."""
+        return datetime.fromtimestamp(unix_s, self.zone).date()
 
     def days(self) -> list[date]:
         """Every day of which the period has a part."""
@@ -68,8 +68,8 @@ class Period(msgspec.Struct, frozen=True):
 
 
 def starts(day: date, zone: ZoneInfo) -> int:
-    """The hour in which a day begins. Where the clock jumps over midnight, when midnight would have been."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) // HOUR_S * HOUR_S
+    """A day's first second. Where the clock jumps over midnight, when midnight would have been."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -124,7 +124,7 @@ def _moment(name: str, text: str, zone: ZoneInfo, now_unix_s: int) -> int:
         return (
             starts(date.fromisoformat(text), zone)
             if len(text) == 10
-            else Moment.parse(text) // HOUR_S * HOUR_S
+            else Moment.parse(text)
         )
     except (ValueError, OverflowError, OSError):
         raise UnfitPeriod(

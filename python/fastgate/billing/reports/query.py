@@ -1,0 +1,111 @@
+"""Questions to the ledger in a report's words: any dimensions, days and months of a time zone, names to keep."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, tzinfo
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
+
+import msgspec
+
+from fastgate.billing.reports.periods import Period
+from fastgate.billing.reports.revenue import Group
+from fastgate.errors import FastgateError
+
+if TYPE_CHECKING:
+    from fastgate.billing.ledger import Dimension, Grain, Point, Summary
+
+By: TypeAlias = Literal[
+    "feature", "tenant", "user", "model", "session", "key", "deployment", "provider", "day", "month"
+]
+BY: tuple[By, ...] = get_args(By)
+"""What a report can be by."""
+TIMES: tuple[By, ...] = ("day", "month")
+FILTERS: tuple[By, ...] = tuple(name for name in BY if name not in TIMES)
+Where: TypeAlias = Mapping[str, Sequence[str | None]]
+
+
+class Books(Protocol):
+    """What reports ask of `ledger.Ledger`."""
+
+    def span(self) -> tuple[int, int] | None: ...
+    def summary(
+        self,
+        by: "Sequence[Dimension]",
+        since_unix_s: int,
+        until_unix_s: int,
+        where: "Mapping[Dimension, Sequence[str | None]] | None" = None,
+    ) -> "list[Summary]": ...
+    def series(
+        self,
+        by: "Sequence[Dimension]",
+        step: "Grain",
+        since_unix_s: int,
+        until_unix_s: int,
+        where: "Mapping[Dimension, Sequence[str | None]] | None" = None,
+        *,
+        zone: tzinfo = ...,
+    ) -> "list[Point]": ...
+
+
+class UnfitQuestion(FastgateError):
+    """A report that can't be made."""
+
+    status = 400
+    code = "unfit_report"
+
+
+def dimensions(text: str) -> tuple[By, ...]:
+    """Names separated by commas.
+
+    Raises:
+        UnfitQuestion: One is unknown or there twice, or there is none.
+    """
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in BY:
+            raise UnfitQuestion(f"a report can be by {', '.join(BY)}; not by {name[:40]!r}")
+    if len(set(names)) < len(names):
+        raise UnfitQuestion(f"a dimension is there twice: {text}")
+    if {"day", "month"} <= set(names):
+        raise UnfitQuestion("a report is by day or by month, not both")
+    return tuple(msgspec.convert(names, list[By]))
+
+
+def used(books: Books, by: Sequence[str], period: Period, where: Where) -> "dict[Group, Summary]":
+    """Sums for every combination of values of `by`, in its order; days and months are those of the zone."""
+    named = [name for name in by if name not in TIMES]
+    step = next((name for name in by if name in TIMES), None)
+    bounds = period.since_unix_s, period.until_unix_s
+    if step is None:
+        return {summary.group: summary for summary in books.summary(named, *bounds, where)}  # type: ignore[arg-type]
+    place = list(by).index(step)
+    found: dict[Group, Summary] = {}
+    points = books.series(named, step, *bounds, where, zone=_zone(period))  # type: ignore[arg-type]
+    for point in points:
+        group = point.summary.group
+        found[*group[:place], _time(step, point.start_unix_s, period), *group[place:]] = point.summary
+    return found
+
+
+def daily(
+    books: Books, by: Sequence[str], period: Period, where: Where
+) -> dict[Group, dict[date, int]]:
+    """What every group cost on each day of the zone; days without events are left out."""
+    found: dict[Group, dict[date, int]] = {}
+    bounds = period.since_unix_s, period.until_unix_s
+    for point in books.series(by, "day", *bounds, where, zone=_zone(period)):  # type: ignore[arg-type]
+        day = period.day(point.start_unix_s)
+        costs = found.setdefault(point.summary.group, {})
+        costs[day] = costs.get(day, 0) + point.summary.cost_pusd
+    return found
+
+
+def _zone(period: Period) -> tzinfo:
+    from datetime import UTC
+
+    # The ledger keeps days of UTC ready; those of a zone it has to add up.
+    return UTC if period.time_zone == "UTC" else period.zone
+
+
+def _time(step: str, unix_s: int, period: Period) -> str:
+    moment = datetime.fromtimestamp(unix_s, period.zone)
+    return moment.strftime("%Y-%m" if step == "month" else "%Y-%m-%d")
