@@ -19,7 +19,7 @@ NOVEMBER = Period(at(2026, 11, 1), at(2026, 12, 1))
 
 
 def test_linear_goes_on_as_it_went() -> None:
-    rest = linear(10 * PUSD, NOVEMBER, at(2026, 11, 11))
+    rest = linear(10 * PUSD, 0, NOVEMBER, at(2026, 11, 11))
     assert rest is not None
     assert total(10 * PUSD, rest) == 30 * PUSD
     assert reached_unix_s(10 * PUSD, 25 * PUSD, rest) == at(2026, 11, 26)
@@ -29,10 +29,16 @@ def test_linear_goes_on_as_it_went() -> None:
 
 
 def test_a_period_that_has_just_begun_says_nothing() -> None:
-    assert linear(PUSD, NOVEMBER, NOVEMBER.since_unix_s + HOUR_S - 1) is None
-    assert linear(0, NOVEMBER, NOVEMBER.since_unix_s + HOUR_S) == [
+    assert linear(PUSD, 0, NOVEMBER, NOVEMBER.since_unix_s + HOUR_S - 1) is None
+    assert linear(0, 0, NOVEMBER, NOVEMBER.since_unix_s + HOUR_S) == [
         Stretch(NOVEMBER.since_unix_s + HOUR_S, NOVEMBER.until_unix_s, 0)
     ]
+
+
+def test_what_was_before_the_ledger_is_not_taken_for_nothing() -> None:
+    rest = linear(10 * PUSD, at(2026, 11, 6), NOVEMBER, at(2026, 11, 11))
+    assert rest is not None
+    assert total(10 * PUSD, rest) == 50 * PUSD
 
 
 def test_weekends_are_forecast_as_weekends() -> None:

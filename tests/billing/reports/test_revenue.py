@@ -31,6 +31,10 @@ class Entry(msgspec.Struct, frozen=True):
     tenant: str | None = None
     model: str | None = None
 
+    @property
+    def prices(self) -> dict[Unit, int]:
+        return {self.unit: self.amount_pusd}
+
 
 NAMES = st.sampled_from([None, "a", "b"])
 ENTRIES = st.lists(

@@ -27,11 +27,19 @@ class Stretch(msgspec.Struct, frozen=True):
     pusd: int
 
 
-def linear(spent_pusd: int, whole: Period, now_unix_s: int) -> list[Stretch] | None:
-    """The rest of a period, as expensive as the period so far; None in its first hour."""
-    elapsed_s, rest_s = now_unix_s - whole.since_unix_s, whole.until_unix_s - now_unix_s
+def linear(spent_pusd: int, known_since_unix_s: int, whole: Period, now_unix_s: int) -> list[Stretch] | None:
+    """The rest of a period, as expensive as what is known of it; None in its first hour.
+
+    Args:
+        spent_pusd: What it cost so far.
+        known_since_unix_s: Since when that is known; before the period's start counts as its start.
+        whole: The period.
+        now_unix_s: The time, within the period.
+    """
+    elapsed_s = now_unix_s - max(known_since_unix_s, whole.since_unix_s)
     if elapsed_s < LEAST_ELAPSED_S:
         return None
+    rest_s = whole.until_unix_s - now_unix_s
     return [Stretch(now_unix_s, whole.until_unix_s, divided(spent_pusd * rest_s, elapsed_s))]
 
 

@@ -121,11 +121,7 @@ def _moment(name: str, text: str, zone: ZoneInfo, now_unix_s: int) -> int:
             return (now_unix_s - age_s) // HOUR_S * HOUR_S
         return starts(datetime.fromtimestamp(now_unix_s, zone).date() - timedelta(days=age_s // DAY_S), zone)
     try:
-        return (
-            starts(date.fromisoformat(text), zone)
-            if len(text) == 10
-            else Moment.parse(text)
-        )
+        return starts(date.fromisoformat(text), zone) if len(text) == 10 else Moment.parse(text)
     except (ValueError, OverflowError, OSError):
         raise UnfitPeriod(
             f'{name}: must be an age as "30d" or "12h", a date, or a time with its offset; is {text[:40]!r}'

@@ -1,7 +1,7 @@
-"""Questions to the ledger in a report's words: any dimensions, days and months of a time zone, names to keep."""
+"""Questions to the ledger in a report's words: any dimensions, days and months of a zone, names to keep."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, tzinfo
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, tzinfo
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
 import msgspec
@@ -46,6 +46,14 @@ class Books(Protocol):
     ) -> "list[Point]": ...
 
 
+class Question(msgspec.Struct, frozen=True):
+    """What a report is about."""
+
+    by: tuple[By, ...]
+    period: Period
+    where: Where = {}
+
+
 class UnfitQuestion(FastgateError):
     """A report that can't be made."""
 
@@ -86,22 +94,24 @@ def used(books: Books, by: Sequence[str], period: Period, where: Where) -> "dict
     return found
 
 
-def daily(
-    books: Books, by: Sequence[str], period: Period, where: Where
-) -> dict[Group, dict[date, int]]:
+def points(
+    books: Books, by: Sequence[str], step: "Grain", period: Period, where: Where
+) -> Iterator[tuple[Group, int, int]]:
+    """What every group cost in each hour or day of the zone: the group, the step's start, picodollars."""
+    bounds = period.since_unix_s, period.until_unix_s
+    for point in books.series(by, step, *bounds, where, zone=_zone(period)):  # type: ignore[arg-type]
+        yield point.summary.group, point.start_unix_s, point.summary.cost_pusd
+
+
+def daily(books: Books, by: Sequence[str], period: Period, where: Where) -> dict[Group, dict[date, int]]:
     """What every group cost on each day of the zone; days without events are left out."""
     found: dict[Group, dict[date, int]] = {}
-    bounds = period.since_unix_s, period.until_unix_s
-    for point in books.series(by, "day", *bounds, where, zone=_zone(period)):  # type: ignore[arg-type]
-        day = period.day(point.start_unix_s)
-        costs = found.setdefault(point.summary.group, {})
-        costs[day] = costs.get(day, 0) + point.summary.cost_pusd
+    for group, start_s, cost in points(books, by, "day", period, where):
+        found.setdefault(group, {})[period.day(start_s)] = cost
     return found
 
 
 def _zone(period: Period) -> tzinfo:
-    from datetime import UTC
-
     # The ledger keeps days of UTC ready; those of a zone it has to add up.
     return UTC if period.time_zone == "UTC" else period.zone
 

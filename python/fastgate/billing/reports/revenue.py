@@ -29,8 +29,8 @@ Buyer: TypeAlias = tuple[str | None, str]
 """Tenant, and a session or user of it."""
 
 
-class Price(Protocol):
-    """An entry of `billing.revenue`."""
+class Entry(Protocol):
+    """What is asked of an entry of `billing.revenue`."""
 
     @property
     def feature(self) -> str | None: ...
@@ -39,9 +39,7 @@ class Price(Protocol):
     @property
     def model(self) -> str | None: ...
     @property
-    def unit(self) -> Unit: ...
-    @property
-    def amount_pusd(self) -> int: ...
+    def prices(self) -> Mapping[Unit, int]: ...
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -56,12 +54,14 @@ class Use(msgspec.Struct, frozen=True):
 
 
 class Prices:
-    """The prices of a configuration, by scope."""
+    """The prices of a configuration, by scope. Two of one scope and unit add up."""
 
-    def __init__(self, entries: Iterable[Price]) -> None:
-        self._by_scope: dict[Scope, list[Price]] = defaultdict(list)
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._by_scope: dict[Scope, dict[Unit, int]] = {}
         for entry in entries:
-            self._by_scope[entry.feature, entry.tenant, entry.model].append(entry)
+            prices = self._by_scope.setdefault((entry.feature, entry.tenant, entry.model), {})
+            for unit, amount_pusd in entry.prices.items():
+                prices[unit] = prices.get(unit, 0) + amount_pusd
         self._scopes = sorted(self._by_scope, key=_breadth)
         self._found: dict[Scope, Scope | None] = {}
 
@@ -70,7 +70,12 @@ class Prices:
 
     def units(self) -> set[Unit]:
         """What is sold."""
-        return {entry.unit for entries in self._by_scope.values() for entry in entries}
+        return {unit for prices in self._by_scope.values() for unit in prices}
+
+    def names(self) -> set[str]:
+        """Which of feature, tenant and model they name."""
+        places = zip(("feature", "tenant", "model"), zip(*self._scopes, strict=True), strict=False)
+        return {name for name, values in places if any(value is not None for value in values)}
 
     def winning(self, used: Scope) -> Scope | None:
         """The scope whose prices a request falls under; None if it is under none."""
@@ -78,13 +83,9 @@ class Prices:
             self._found[used] = next((scope for scope in self._scopes if _fits(scope, used)), None)
         return self._found[used]
 
-    def amounts(self, scope: Scope, unit: Unit) -> int:
-        """What one unit costs in this scope, in picodollars."""
-        return sum(entry.amount_pusd for entry in self._by_scope[scope] if entry.unit == unit)
-
-    def sells(self, scope: Scope, unit: Unit) -> bool:
-        """Whether this scope has a price for a unit."""
-        return any(entry.unit == unit for entry in self._by_scope[scope])
+    def amount(self, scope: Scope, unit: Unit) -> int | None:
+        """What one unit costs in this scope, in picodollars; None if it has no such price."""
+        return self._by_scope[scope].get(unit)
 
 
 class Revenue:
@@ -113,12 +114,10 @@ def add_metered(revenue: Revenue, prices: Prices, used: Iterable[Use]) -> None:
             requests[scope][use.group] += use.requests
             tokens[scope][use.group] += use.tokens
     for scope, groups in requests.items():
-        if prices.sells(scope, "request"):
-            amount = prices.amounts(scope, "request")
+        if (amount := prices.amount(scope, "request")) is not None:
             for group, count in groups.items():
                 revenue.add(group, amount * count)
-        if prices.sells(scope, "1k_tokens"):
-            amount = prices.amounts(scope, "1k_tokens")
+        if (amount := prices.amount(scope, "1k_tokens")) is not None:
             total = divided(amount * sum(tokens[scope].values()), 1000)
             revenue.divide(total, tokens[scope])
 
@@ -139,19 +138,20 @@ def add_sold_once(
         unit: Which prices.
         share: Numerator and denominator of the part of a unit that falls into the period.
     """
-    buyers: dict[tuple[Scope, Buyer], dict[Group, int]] = defaultdict(lambda: defaultdict(int))
+    part, whole = share
+    buyers: dict[tuple[int, Scope, Buyer], dict[Group, int]] = defaultdict(lambda: defaultdict(int))
     for use in used:
         scope = prices.winning(use.scope)
-        if scope is None or not prices.sells(scope, unit):
+        amount = None if scope is None else prices.amount(scope, unit)
+        if scope is None or amount is None:
             continue
         if use.buyer is None:
             # Under a price, and nothing earned: that is known, not unknown.
             revenue.add(use.group, 0)
         else:
-            buyers[scope, use.buyer][use.group] += use.requests
-    part, whole = share
-    for (scope, _), groups in buyers.items():
-        revenue.divide(divided(prices.amounts(scope, unit) * part, whole), groups)
+            buyers[divided(amount * part, whole), scope, use.buyer][use.group] += use.requests
+    for (amount, _, _), groups in buyers.items():
+        revenue.divide(amount, groups)
 
 
 def add_imported(revenue: Revenue, earned: Iterable[Earned], used: Iterable[Use], by: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """One row of a report: what a group used, what that cost, what it brought, and what is left.
 
-A cost that nobody knows is None, never 0, and so is what follows from it. Where only a part is known, the cost
-is that part, `unknown_cost_attempts` says so, and a margin is at most what it says.
+A cost that nobody knows is None, never 0, and so is what follows from it. Where only a part is known, the
+cost is that part, `unknown_cost_attempts` says so, and a margin is at most what it says.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -130,7 +130,9 @@ def nobodys(group: Group) -> Row:
 def merged(rows: list[Row], group: Group) -> Row:
     """Several rows as one. How many sessions they have together is not known from them."""
     found = msgspec.structs.replace(
-        nobodys(group), sessions=None, tokens={name: sum(each.tokens[name] for each in rows) for name in TOKENS}
+        nobodys(group),
+        sessions=None,
+        tokens={name: sum(each.tokens[name] for each in rows) for name in TOKENS},
     )
     for name in _ADDED if rows else ():
         known = [amount for each in rows if (amount := getattr(each, name)) is not None]
