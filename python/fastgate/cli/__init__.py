@@ -22,6 +22,7 @@ COMMANDS = {
     "drill": "play the failure of a provider for some traffic, and report what happened",
     "limits": "show how limits stand, and raise them for a while",
     "prices": "show what a model costs",
+    "costs": "show what features cost, what they bring, and what was wasted",
 }
 
 
