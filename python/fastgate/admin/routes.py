@@ -13,6 +13,7 @@ import msgspec
 from fastgate import __version__
 from fastgate.admin.access import Caller, Request, Role
 from fastgate.admin.answers import JSON, Answer, Refused, json
+from fastgate.admin.costs import costs
 from fastgate.admin.limits import list_limits, list_raises, start_raise, stop_raise
 from fastgate.config import Config
 from fastgate.errors import FastgateError
@@ -223,6 +224,7 @@ ROUTES = (
     Route("GET", "/api/limits/raises", Role.viewer, list_raises),
     Route("POST", "/api/limits/raises", Role.operator, start_raise),
     Route("DELETE", "/api/limits/raises/*", Role.operator, stop_raise),
+    Route("GET", "/api/costs", Role.viewer, costs),
     Route("POST", "/admin/reload", Role.operator, reload),
 )
 

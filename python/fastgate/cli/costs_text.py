@@ -39,7 +39,7 @@ def _blocks(report: Report, style: Style, width: int) -> Iterator[list[str]]:
     if report.total.requests or report.total.cost_pusd:
         yield _tokens(report, style)
         yield _waste(report, style)
-        yield _anomalies(report, style)
+        yield _anomalies(report, style, width)
     yield _budgets(report, style, width)
     yield [style.dim(f"note: {note}") for note in report.notes]
 
@@ -95,10 +95,10 @@ def _of(found: Waste) -> str:
     return name(", ".join(found.names), 40)
 
 
-def _anomalies(report: Report, style: Style) -> list[str]:
-    head = style.dim("unusual days")
+def _anomalies(report: Report, style: Style, width: int) -> list[str]:
+    head = style.dim(f"unusual days (beside the same weekdays of the {HISTORY_DAYS} days before)")
     young = report.young_features
-    little = f"{young:,} features have less than {LEAST_DAYS} days of history to compare with"
+    little = f"{young:,} with too little history ({LEAST_DAYS} days)"
     if not report.anomalies:
         if not report.judged_features:
             return [head, f"  too little history: it takes {LEAST_DAYS} days"]
@@ -106,15 +106,18 @@ def _anomalies(report: Report, style: Style) -> list[str]:
         return [head, f"  none in {features}" + (f"; {little}" if young else "")]
     told = report.anomalies[:ANOMALIES_SHOWN]
     decimals = decimals_for([each.cost_pusd for each in told])
-    rows: list[Row] = [
-        (
-            f"  {each.day}",
-            named(each.feature, "feature", _NAME),
-            shown(each.cost_pusd, decimals),
-            f"usually {shown(each.usual_pusd, decimals)}",
-            _off(each),
-        )
+    amounts = [
+        (shown(each.cost_pusd, decimals), f"usually {shown(each.usual_pusd, decimals)}", _off(each))
         for each in told
+    ]
+    room = (
+        width
+        - sum(max(map(len, column)) + 2 for column in zip(*amounts, strict=True))
+        - len("  2027-01-31  ")
+    )
+    rows: list[Row] = [
+        (f"  {each.day}", named(each.feature, "feature", min(_NAME, max(_SHORTEST_NAME, room))), *cells)
+        for each, cells in zip(told, amounts, strict=True)
     ]
     lines = [head, *table(rows, right={2}).splitlines()]
     if len(report.anomalies) > len(told):
@@ -127,7 +130,9 @@ def _anomalies(report: Report, style: Style) -> list[str]:
 def _off(found: Anomaly) -> str:
     tenths = abs(found.score_permille) // 100
     side = "above" if found.score_permille > 0 else "below"
-    return f"{tenths // 10:,}.{tenths % 10} deviations {side} the last {HISTORY_DAYS} days"
+    if tenths >= 10_000:
+        return f"over 1,000 deviations {side}"
+    return f"{tenths // 10}.{tenths % 10} deviations {side}"
 
 
 def _budgets(report: Report, style: Style, width: int) -> list[str]:

@@ -84,7 +84,9 @@ def start_of(step: str, unix_s: int, zone: tzinfo) -> int:
 def next_start(step: str, start: int, zone: tzinfo) -> int:
     if step == "hour":
         return start + 3600
-    local = datetime.fromtimestamp(start, zone).replace(tzinfo=None) + timedelta(days=40 if step == "month" else 1, hours=2)
+    local = datetime.fromtimestamp(start, zone).replace(tzinfo=None) + timedelta(
+        days=40 if step == "month" else 1, hours=2
+    )
     day = 1 if step == "month" else local.day
     return int(datetime(local.year, local.month, day, tzinfo=zone).timestamp())
 

@@ -1,6 +1,7 @@
 """Unusual days: found in a rhythm of weeks, not moved by one outlier, not invented from little history."""
 
 from datetime import date, timedelta
+from math import sqrt
 
 import pytest
 from hypothesis import given
@@ -64,6 +65,15 @@ def test_too_little_history_is_said() -> None:
     assert unusual(history(), []) is None
 
 
+def test_a_feature_that_is_seldom_used_is_not_unusual_whenever_it_is() -> None:
+    seldom = {DAYS[n]: (5 + n % 4) * PUSD for n in (1, 9, 18, 24, 33, 41, 45, 52)}
+    assert unusual(History("export", FIRST, seldom), DAYS) == []
+    seldom[DAYS[55]] = 90 * PUSD
+    found = unusual(History("export", FIRST, seldom), DAYS)
+    assert found is not None
+    assert [each.day for each in found] == [DAYS[55].isoformat()]
+
+
 def test_cents_are_no_matter() -> None:
     steady = History("cheap", FIRST, dict.fromkeys(DAYS, 1000) | {DAYS[40]: 4 * LEAST_SPREAD_PUSD})
     assert unusual(steady, DAYS) == []
@@ -77,10 +87,11 @@ def test_against_the_definition(costs: list[int]) -> None:
     first_known = day - timedelta(days=len(known))
     weekday = [(first_known + timedelta(days=n)).weekday() for n in offsets]
     usual = {each: median([known[n] for n in offsets if weekday[n] == each]) for each in set(weekday)}
-    mad = median([abs(known[n] - usual[weekday[n]]) for n in offsets])
+    deviations = [abs(known[n] - usual[weekday[n]]) for n in offsets]
+    mad, root = median(deviations), sqrt(sum(each**2 for each in deviations) / len(deviations))
     found = judge(History(None, FIRST, dict(zip(DAYS, costs, strict=False))), day)
     assert found.usual_pusd == usual[day.weekday()]
-    spread = max(mad * 1.4826, found.usual_pusd / 20, LEAST_SPREAD_PUSD)
+    spread = max(mad * 1.4826 if mad else root, found.usual_pusd / 20, LEAST_SPREAD_PUSD)
     assert found.spread_pusd == pytest.approx(spread, rel=1e-9, abs=1)
     assert found.score_permille == pytest.approx(
         (costs[-1] - found.usual_pusd) * 1000 / spread, rel=1e-6, abs=1

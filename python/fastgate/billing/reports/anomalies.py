@@ -3,10 +3,13 @@
 A day is compared with the same weekdays of the 28 days before: the centre is their median, the spread the
 median absolute deviation of all 28 days from the medians of their weekdays (Leys et al. 2013, "Detecting
 outliers: do not use standard deviation"). A single earlier outlier moves neither; weekends are no surprise.
+Where most days are the same, as those of a feature that is seldom used, that deviation is 0: then the spread
+is the root of the mean square.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from math import isqrt
 
 import msgspec
 
@@ -63,16 +66,22 @@ def judge(history: History, day: date) -> Anomaly:
         weekday: median([history.costs.get(each, 0) for each in before if each.weekday() == weekday])
         for weekday in {each.weekday() for each in before}
     }
-    deviation = median([abs(history.costs.get(each, 0) - usual[each.weekday()]) for each in before])
+    deviations = [abs(history.costs.get(each, 0) - usual[each.weekday()]) for each in before]
     centre = usual[day.weekday()]
     spread = max(
-        divided(deviation * _SIGMA_PER_MAD[0], _SIGMA_PER_MAD[1]),
+        _sigma(deviations),
         abs(centre) // LEAST_SPREAD_SHARE,
         LEAST_SPREAD_PUSD,
     )
     cost = history.costs.get(day, 0)
     score = divided((cost - centre) * 1000, spread)
     return Anomaly(history.feature, day.isoformat(), cost, centre, spread, score)
+
+
+def _sigma(deviations: Sequence[int]) -> int:
+    if middle := median(deviations):
+        return divided(middle * _SIGMA_PER_MAD[0], _SIGMA_PER_MAD[1])
+    return isqrt(sum(each * each for each in deviations) // len(deviations))
 
 
 def median(values: Sequence[int]) -> int:

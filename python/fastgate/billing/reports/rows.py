@@ -137,6 +137,8 @@ def merged(rows: list[Row], group: Group) -> Row:
     for name in _ADDED if rows else ():
         known = [amount for each in rows if (amount := getattr(each, name)) is not None]
         setattr(found, name, sum(known) if known else None)
+    if not found.cost_pusd and found.unknown_cost_attempts:
+        found.cost_pusd = found.list_cost_pusd = None
     return found
 
 
