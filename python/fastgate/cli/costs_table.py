@@ -1,6 +1,6 @@
 """The table of a report of costs: which columns there are, and which are left out where it is narrow."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -38,21 +38,43 @@ def costs_table(report: Report, width: int) -> list[str]:
         cells["trend"] = columns[-1].cells(rows)
         columns.append(CHANGE)
         cells["change"] = CHANGE.cells(rows)
-    names = len(report.by)
-    while True:
-        taken = sum(max(len(each) for each in [c.heading, *cells[c.heading]]) + _GAP for c in columns)
-        room = (width - taken + _GAP) // names - _GAP
-        if room >= NARROWEST_NAME or not (removable := [c for c in columns if c.rank]):
+    names = [_names(report, n) for n in range(len(rows))]
+    longest = [
+        max(map(len, [by, *column])) for by, column in zip(report.by, zip(*names, strict=True), strict=True)
+    ]
+    taken = _taken(columns, cells)
+    while taken + sum(min(each, NARROWEST_NAME) + _GAP for each in longest) - _GAP > width:
+        removable = [column for column in columns if column.rank]
+        if not removable:
             break
         columns.remove(max(removable, key=lambda column: column.rank))
-    most = max(NARROWEST_NAME, min(WIDEST_NAME, room))
+        taken = _taken(columns, cells)
+    room = _shared(longest, width - taken - _GAP * (len(longest) - 1))
     heads = [*report.by, *(column.heading for column in columns)]
     body = [
-        [*_names(report, n, most), *(cells[column.heading][n] for column in columns)]
+        [
+            *(terminal.name(each, most) for each, most in zip(names[n], room, strict=True)),
+            *(cells[column.heading][n] for column in columns),
+        ]
         for n in range(len(rows))
     ]
-    right = {names + n for n, column in enumerate(columns) if not column.is_left}
+    right = {len(room) + n for n, column in enumerate(columns) if not column.is_left}
     return table([heads, *body], right).splitlines()
+
+
+def _taken(columns: Sequence[Column], cells: Mapping[str, list[str]]) -> int:
+    """How wide columns are, with the gap before each."""
+    return sum(max(map(len, (column.heading, *cells[column.heading]))) + _GAP for column in columns)
+
+
+def _shared(longest: Sequence[int], width: int) -> list[int]:
+    """Width for every column of names: what is there goes to those that are cut most."""
+    wanted = [min(each, WIDEST_NAME) for each in longest]
+    given = [min(each, NARROWEST_NAME) for each in wanted]
+    while sum(given) < width and given != wanted:
+        missing = [want - have for want, have in zip(wanted, given, strict=True)]
+        given[missing.index(max(missing))] += 1
+    return given
 
 
 def count(number: int) -> str:
@@ -76,7 +98,7 @@ def percent(permille: int | None, sign: str = "") -> str:
     return f"{'-' if permille < 0 and whole else sign}{whole:,} %"
 
 
-def named(value: str | None, dimension: str, most: int) -> str:
+def named(value: str | None, dimension: str, most: int) -> Shown:
     """A group's name, or that it has none."""
     return terminal.name(f"(no {dimension})" if value is None else value, most)
 
@@ -95,13 +117,13 @@ def spark(report: Report, row: Row) -> str:
     )
 
 
-def _names(report: Report, n: int, most: int) -> list[str]:
+def _names(report: Report, n: int) -> list[Shown]:
     if n < len(report.groups):
         group = report.groups[n].group
-        return [named(value, by, most) for value, by in zip(group, report.by, strict=True)]
+        return [named(value, by, WIDEST_NAME) for value, by in zip(group, report.by, strict=True)]
     others = report.others is not None and n == len(report.groups)
     label = f"{report.others_count:,} others" if others else "total"
-    return [Shown(label), *([""] * (len(report.by) - 1))]
+    return [Shown(label), *([Shown("")] * (len(report.by) - 1))]
 
 
 def _cost(rows: list[Row]) -> list[str]:

@@ -1,7 +1,7 @@
 """A report of costs as text: the table, then waste, unusual days, budgets, and what there is to know."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fastgate.billing.reports.anomalies import HISTORY_DAYS, LEAST_DAYS, Anomaly
 from fastgate.billing.reports.budgets import Budget
@@ -37,7 +37,7 @@ def _blocks(report: Report, style: Style, width: int) -> Iterator[list[str]]:
     yield [style.bold(title(report))]
     yield _table(report, style, width)
     if report.total.requests or report.total.cost_pusd:
-        yield _tokens(report, style)
+        yield _usage(report, style)
         yield _waste(report, style)
         yield _anomalies(report, style, width)
     yield _budgets(report, style, width)
@@ -62,15 +62,25 @@ def _table(report: Report, style: Style, width: int) -> list[str]:
     ]
 
 
-def _tokens(report: Report, style: Style) -> list[str]:
+def _usage(report: Report, style: Style) -> list[str]:
     total = report.total
+    sessions = f" in {count(total.sessions)} sessions" if total.sessions else ""
+    each = [
+        f"{shown(amount, decimals_for([amount]))} a {unit}"
+        for unit, amount in (
+            ("request", total.cost_per_request_pusd),
+            ("session", total.cost_per_session_pusd),
+        )
+        if amount is not None
+    ]
+    requests = f"{count(total.requests)} requests{sessions}" + (f": {', '.join(each)}" if each else "")
     context, whole = total.context_tokens(), total.input_tokens()
     kept = f", {percent(_permille(context, whole))} of it cached context" if context else ""
     reasoning = total.tokens["reasoning_tokens"]
     thought = f", {count(reasoning)} of it reasoning" if reasoning else ""
     saved = f"; {shown(total.saved_pusd)} saved by caches" if total.saved_pusd else ""
     line = f"{count(whole)} tokens in{kept}; {count(total.output_tokens())} out{thought}{saved}"
-    return [style.dim("tokens"), f"  {line}"]
+    return [style.dim("usage"), f"  {requests}", f"  {line}"]
 
 
 def _waste(report: Report, style: Style) -> list[str]:
@@ -110,11 +120,7 @@ def _anomalies(report: Report, style: Style, width: int) -> list[str]:
         (shown(each.cost_pusd, decimals), f"usually {shown(each.usual_pusd, decimals)}", _off(each))
         for each in told
     ]
-    room = (
-        width
-        - sum(max(map(len, column)) + 2 for column in zip(*amounts, strict=True))
-        - len("  2027-01-31  ")
-    )
+    room = width - _taken(amounts) - len("  2027-01-31  ")
     rows: list[Row] = [
         (f"  {each.day}", named(each.feature, "feature", min(_NAME, max(_SHORTEST_NAME, room))), *cells)
         for each, cells in zip(told, amounts, strict=True)
@@ -152,10 +158,13 @@ def _budgets(report: Report, style: Style, width: int) -> list[str]:
         ]
         for each in told
     ]
-    taken = sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True))
-    room = max(_SHORTEST_NAME, width - taken)
+    room = width - _taken(rows)
+    if room < _NAME:
+        rows = [[*row[:2], *row[3:]] for row in rows]
+        room = max(_SHORTEST_NAME, width - _taken(rows))
     names = ["budgets", *(name(f"  {_whose(each)}", room) for each in told)]
-    lines = table([[whose, *row] for whose, row in zip(names, rows, strict=True)], {1, 2, 4, 5}).splitlines()
+    right = {1, 2, len(rows[0]) - 2, len(rows[0]) - 1}
+    lines = table([[whose, *row] for whose, row in zip(names, rows, strict=True)], right).splitlines()
     lines = [
         style.dim(lines[0]),
         *(_coloured(line, each, style) for line, each in zip(lines[1:], told, strict=True)),
@@ -166,6 +175,11 @@ def _budgets(report: Report, style: Style, width: int) -> list[str]:
             f"  {more:,} more, less used" + (": --format json" if not report.budgets_left_out else "")
         )
     return lines
+
+
+def _taken(rows: Sequence[Sequence[str]]) -> int:
+    """How wide columns are, with the gap before each."""
+    return sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True))
 
 
 def _whose(budget: Budget) -> str:

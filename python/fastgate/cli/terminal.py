@@ -34,9 +34,10 @@ def name(text: str, most: int) -> Shown:
 
     It is cut in its middle: names of one kind begin alike.
     """
-    clean = Shown("".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text))
-    if len(clean) <= most:
-        return clean
+    # Plain text: what reads it from its end goes by its length in characters.
+    clean = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
+    if len(Shown(clean)) <= most:
+        return Shown(clean)
     head = _within(clean, most // 2)
     tail = _within(reversed(clean), most - 1 - len(Shown(head)))
     return Shown(f"{head}…{tail[::-1]}")

@@ -257,7 +257,7 @@ def test_unknown_costs_are_no_zeros() -> None:
     assert "unknown" in text
     assert "≥ $1.00" in text
     assert "≤ $1.00" in text
-    assert "2 attempts have no known price" in text
+    assert "note: 2 attempts have no known price" in text
 
 
 def test_a_loss_is_red_on_a_terminal_and_plain_elsewhere() -> None:

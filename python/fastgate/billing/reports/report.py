@@ -226,9 +226,9 @@ def _notes(question: Question, sources: Sources, total: Row, span: tuple[int, in
         first, last = (rfc3339(moment // 1_000_000) for moment in span)
         notes.append(f"nothing was asked for in this period; the ledger goes from {first} to {last}")
     if total.unknown_cost_attempts:
-        notes.append(
-            f"{total.unknown_cost_attempts:,} attempts have no known price and are in no cost: docs/prices.md"
-        )
+        number = total.unknown_cost_attempts
+        attempts = "1 attempt has" if number == 1 else f"{number:,} attempts have"
+        notes.append(f"{attempts} no known price, so no cost has them in it: docs/prices.md")
     if total.sessions_are_estimated:
         notes.append("sessions are estimated from a sample; their cost has requests without a session in it")
     if is_import_left_out(sources.imported, question):
