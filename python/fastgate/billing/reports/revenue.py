@@ -100,7 +100,9 @@ class Revenue:
 
     def divide(self, pusd: int, over: Mapping[Group, int]) -> None:
         """Divide an amount by weights; over at least one group."""
-        for group, part in zip(over, apportion(pusd, list(over.values())), strict=True):
+        # Which group gets a rest of a picodollar must not depend on the order of the ledger's rows.
+        groups = sorted(over, key=lambda group: [(name is None, name or "") for name in group])
+        for group, part in zip(groups, apportion(pusd, [over[group] for group in groups]), strict=True):
             self.add(group, part)
 
 
