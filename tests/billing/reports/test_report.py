@@ -21,6 +21,7 @@ from fastgate.billing.reports.asking import Asked, make
 from fastgate.billing.reports.documents import csv_text, document
 from fastgate.billing.reports.imported import Earned
 from fastgate.billing.reports.money import PUSD, parse
+from fastgate.billing.reports.periods import shown as moment
 from fastgate.billing.reports.query import UnfitQuestion
 from fastgate.billing.reports.report import Report, Sources
 from fastgate.billing.reports.revenue import Prices, Unit
@@ -412,6 +413,12 @@ def test_a_trend_has_its_parts_in_days_or_hours() -> None:
     hours = report_of([day(0)], Asked(since="12h"))
     assert all(begin % 3600 == 0 for begin in hours.parts)
     assert hours.parts[1] - hours.parts[0] == 2 * 3600
+    year = report_of([day(n) for n in range(200)], Asked(since="300d"))
+    assert [moment(begin) for begin in year.parts] == [
+        *("2026-02-02", "2026-03-01", "2026-04-01", "2026-05-01", "2026-06-01"),
+        *("2026-07-01", "2026-08-01", "2026-09-01", "2026-10-01", "2026-11-01"),
+    ]
+    assert sum(year.total.trend_pusd or []) == 200 * PUSD
     users = report_of([day(0)], Asked(by="user", since="12h"))
     assert len(users.parts) <= 2
     assert timedelta(seconds=hours.period.length_s) == timedelta(hours=13)

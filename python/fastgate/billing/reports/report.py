@@ -23,8 +23,8 @@ SORTS: tuple[Sort, ...] = get_args(Sort)
 TOP = 20
 # Days and months are read from the first to the last, all of them.
 TOP_OF_TIMES = 400
-# Features whose days are judged, the dearest first.
-MOST_JUDGED = 200
+# Features whose days are judged, the dearest first, and days of the period, the last ones.
+MOST_JUDGED, DAYS_JUDGED = 200, 31
 # A period is compared with the one before if the ledger has nine tenths of that.
 _MISSING_AT_MOST = 10
 
@@ -202,8 +202,9 @@ def _anomalies(books: Books, question: Question, now_unix_s: int) -> tuple[list[
         for day in period.days()
         if period.since_unix_s <= starts(day, period.zone)
         and starts(day + timedelta(days=1), period.zone) <= min(period.until_unix_s, now_unix_s)
-    ]
-    since_s = starts(period.day(period.since_unix_s) - timedelta(days=HISTORY_DAYS), period.zone)
+    ][-DAYS_JUDGED:]
+    first = whole[0] if whole else period.day(period.since_unix_s)
+    since_s = starts(first - timedelta(days=HISTORY_DAYS), period.zone)
     history = Period(since_s, period.until_unix_s, period.time_zone)
     by_feature = daily(books, ("feature",), history, where)
     dearest = sorted(by_feature.items(), key=lambda entry: -sum(entry[1].values()))[:MOST_JUDGED]

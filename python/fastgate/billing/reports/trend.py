@@ -10,8 +10,8 @@ from fastgate.billing.reports.periods import DAY_S, HOUR_S, Period, starts
 from fastgate.billing.reports.query import Books, Question, points
 from fastgate.billing.reports.revenue import Group
 
-# Shorter periods go by the hour.
-_LEAST_DAYS_S = 4 * DAY_S
+# Shorter periods go by the hour, longer ones by the month: a year of days takes a second to add up.
+_LEAST_DAYS_S, _MOST_DAYS_S = 4 * DAY_S, 150 * DAY_S
 # The ledger has hourly sums by these only.
 _HOURLY = {"feature", "tenant", "model", "key", "deployment", "provider"}
 # Beyond, asking for the names costs more than leaving out what is not wanted.
@@ -21,17 +21,20 @@ _NAMES_ASKED = 500
 class Parts(msgspec.Struct, frozen=True):
     """Equal parts of a period."""
 
-    step: Literal["hour", "day"]
+    step: Literal["hour", "day", "month"]
     begins: list[int]
     """Where each part begins, in Unix seconds."""
 
 
 def parts(period: Period, by: Sequence[str], most: int) -> Parts:
-    """At most `most` parts of whole hours or days, as many in each, bar the last."""
+    """At most `most` parts of whole hours, days or months, as many in each, bar the first and last."""
     if period.length_s < _LEAST_DAYS_S and set(by) <= _HOURLY:
         first_s = period.since_unix_s // HOUR_S * HOUR_S
         hours = list(range(first_s, period.until_unix_s, HOUR_S))
         return Parts("hour", hours[:: -(-len(hours) // most)])
+    if period.length_s > _MOST_DAYS_S:
+        months = [part.since_unix_s for part, _ in period.months()]
+        return Parts("month", months[:: -(-len(months) // most)])
     days = period.days()
     return Parts("day", [starts(day, period.zone) for day in days[:: -(-len(days) // most)]])
 
