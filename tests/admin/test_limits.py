@@ -33,7 +33,7 @@ def engine_of(api: Api) -> FakeEngine:
 def test_how_limits_stand(api: Api) -> None:
     engine_of(api).standings = [STANDING]
     query = b"tenant=acme&user=a%20b&rule=budget&limit=5"
-    answer = api.ask("GET", "/api/limits", query_string=query)
+    answer = api.ask("GET", "/admin/limits", query_string=query)
     assert answer.status == 200
     told = answer.json()
     assert told["raises"] == []
@@ -60,7 +60,7 @@ def test_how_limits_stand(api: Api) -> None:
     ],
 )
 def test_queries_that_can_not_be(api: Api, query: bytes, said: str) -> None:
-    answer = api.ask("GET", "/api/limits", query_string=query)
+    answer = api.ask("GET", "/admin/limits", query_string=query)
     assert (answer.status, answer.code()) == (400, "invalid_query")
     assert said in answer.json()["error"]["message"]
     assert engine_of(api).queries == []
@@ -68,26 +68,26 @@ def test_queries_that_can_not_be(api: Api, query: bytes, said: str) -> None:
 
 def test_a_query_that_the_engine_refuses(api: Api) -> None:
     engine_of(api).refuse = "no such rule"
-    answer = api.ask("GET", "/api/limits", query_string=b"rule=x")
+    answer = api.ask("GET", "/admin/limits", query_string=b"rule=x")
     assert (answer.status, answer.code()) == (400, "invalid_query")
 
 
 def test_a_raise_from_its_start_to_its_end(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "fastgate.audit"):
-        answer = api.ask("POST", "/api/limits/raises", RAISE, token=OPERATOR)
+        answer = api.ask("POST", "/admin/limits/raises", RAISE, token=OPERATOR)
         assert answer.status == 201
         raised = answer.json()["raise"]
         assert (raised["state"], raised["amount"], raised["raised_by"]) == ("in force", 2_000, "alice")
         assert raised["identity"] == {"tenant": "acme", "user": "u1"}
         assert [one["amount"] for one in engine_of(api).raises] == [2_000]
-        (shown,) = api.ask("GET", "/api/limits").json()["raises"]
+        (shown,) = api.ask("GET", "/admin/limits").json()["raises"]
         assert shown == raised
-        path = f"/api/limits/raises/{raised['id']}"
+        path = f"/admin/limits/raises/{raised['id']}"
         ended = api.ask("DELETE", path, token=OPERATOR)
         assert (ended.status, ended.json()["raise"]["why"]) == (200, "ended by alice")
     assert engine_of(api).raises == []
-    assert api.ask("GET", "/api/limits").json()["raises"] == []
-    (over,) = api.ask("GET", "/api/limits/raises").json()["raises"]
+    assert api.ask("GET", "/admin/limits").json()["raises"] == []
+    (over,) = api.ask("GET", "/admin/limits/raises").json()["raises"]
     assert over["state"] == "over"
     again = api.ask("DELETE", path, token=OPERATOR)
     assert (again.status, again.code()) == (409, "raise_is_over")
@@ -109,14 +109,14 @@ def test_a_raise_from_its_start_to_its_end(api: Api, caplog: pytest.LogCaptureFi
     ],
 )
 def test_raises_that_can_not_be(api: Api, wrong: Any, status: int, code: str) -> None:
-    answer = api.ask("POST", "/api/limits/raises", wrong, token=OPERATOR)
+    answer = api.ask("POST", "/admin/limits/raises", wrong, token=OPERATOR)
     assert (answer.status, answer.code()) == (status, code)
     assert engine_of(api).raises == []
 
 
 def test_raising_takes_an_operator(api: Api) -> None:
-    assert api.ask("POST", "/api/limits/raises", RAISE).code() == "token_needed"
-    assert api.ask("POST", "/api/limits/raises", RAISE, token=VIEWER).code() == "role_too_low"
-    assert api.ask("DELETE", "/api/limits/raises/x", token=VIEWER).code() == "role_too_low"
-    assert api.ask("DELETE", "/api/limits/raises/x", token=OPERATOR).code() == "unknown_raise"
+    assert api.ask("POST", "/admin/limits/raises", RAISE).code() == "token_needed"
+    assert api.ask("POST", "/admin/limits/raises", RAISE, token=VIEWER).code() == "role_too_low"
+    assert api.ask("DELETE", "/admin/limits/raises/x", token=VIEWER).code() == "role_too_low"
+    assert api.ask("DELETE", "/admin/limits/raises/x", token=OPERATOR).code() == "unknown_raise"
     assert engine_of(api).told == 0

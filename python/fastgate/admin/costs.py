@@ -1,4 +1,4 @@
-"""`GET /api/costs`: the report of `fastgate costs --format json`.
+"""`GET /admin/costs`: the report of `fastgate costs --format json`.
 
 Reading the ledger takes a thread, so no other question waits for it. There are few such threads: who asks
 beyond them is told to come again.

@@ -220,11 +220,11 @@ ROUTES = (
     Route("POST", "/admin/drills", Role.operator, start_drill),
     Route("DELETE", "/admin/drills/*", Role.operator, stop_drill),
     Route("GET", "/admin/drills/*/report", Role.viewer, drill_report),
-    Route("GET", "/api/limits", Role.viewer, list_limits),
-    Route("GET", "/api/limits/raises", Role.viewer, list_raises),
-    Route("POST", "/api/limits/raises", Role.operator, start_raise),
-    Route("DELETE", "/api/limits/raises/*", Role.operator, stop_raise),
-    Route("GET", "/api/costs", Role.viewer, costs),
+    Route("GET", "/admin/limits", Role.viewer, list_limits),
+    Route("GET", "/admin/limits/raises", Role.viewer, list_raises),
+    Route("POST", "/admin/limits/raises", Role.operator, start_raise),
+    Route("DELETE", "/admin/limits/raises/*", Role.operator, stop_raise),
+    Route("GET", "/admin/costs", Role.viewer, costs),
     Route("POST", "/admin/reload", Role.operator, reload),
 )
 

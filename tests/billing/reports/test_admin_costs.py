@@ -1,4 +1,4 @@
-"""`GET /api/costs`: what the command prints, who may ask, and what keeps it from taking the process."""
+"""`GET /admin/costs`: what the command prints, who may ask, and what keeps it from taking the process."""
 
 import json
 import threading
@@ -51,7 +51,7 @@ def api(tmp_path: Path) -> Api:
 
 
 def ask(api: Api, query: str = "", **options: Any) -> Any:
-    return api.ask("GET", "/api/costs", query_string=query.encode(), **options)
+    return api.ask("GET", "/admin/costs", query_string=query.encode(), **options)
 
 
 def test_the_report_is_that_of_the_command(api: Api, books: OpenBooks) -> None:
