@@ -22,6 +22,7 @@ from fastgate.config.settings import (
     Key,
     Provider,
     Server,
+    Settings,
     Spool,
     Tenant,
 )
@@ -79,7 +80,7 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
         "telemetry": {"label_values": settings.telemetry.label_values},
         "access_log": _access_log(config),
         "resilience": _resilience(settings.resilience),
-        "limits": [limit_table(rule, tenants=tenants, tiers=tiers) for rule in rules(settings)],
+        "limits": _limits(settings, tenants, tiers),
         "limiting": limiting_table(settings.limiting),
     }
 
@@ -155,6 +156,12 @@ def _deployment(name: str, provider: int, item: Deployment, config: Config) -> d
         "tokenizer": _tokenizer(item, config),
         "limits": capacity_table(item.limits, weights),
     }
+
+
+def _limits(settings: Settings, tenants: list[str], tiers: list[str]) -> list[dict[str, Any]]:
+    tenant_indices = {name: index for index, name in enumerate(tenants)}
+    tier_indices = {name: index for index, name in enumerate(tiers)}
+    return [limit_table(rule, tenants=tenant_indices, tiers=tier_indices) for rule in rules(settings)]
 
 
 def _tenant(name: str, tenant: Tenant, tiers: list[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Limits to the tables: `rust/core/src/tables/limits.rs`, field for field. Ids become indices, shares "
 "thousandths."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from fastgate.config.limit_rules import Rule
@@ -9,7 +9,7 @@ from fastgate.config.limit_settings import Capacity, Limiting
 from fastgate.config.vendor_weights import TokenWeights
 
 
-def limit_table(rule: Rule, *, tenants: Sequence[str], tiers: Sequence[str]) -> dict[str, Any]:
+def limit_table(rule: Rule, *, tenants: Mapping[str, int], tiers: Mapping[str, int]) -> dict[str, Any]:
     """A rule with indices for tenants and tiers."""
     downgrade = rule.limit.downgrade
     return {
@@ -55,11 +55,11 @@ def limiting_table(limiting: Limiting) -> dict[str, Any]:
     }
 
 
-def _when(rule: Rule, tenants: Sequence[str], tiers: Sequence[str]) -> dict[str, Any]:
+def _when(rule: Rule, tenants: Mapping[str, int], tiers: Mapping[str, int]) -> dict[str, Any]:
     when: dict[str, Any] = {scope: list(names) for scope, names in rule.when.items()}
     for scope, known in (("tenant", tenants), ("tier", tiers)):
         if scope in when:
-            when[scope] = [known.index(name) for name in when[scope]]
+            when[scope] = [known[name] for name in when[scope]]
     return when
 
 

@@ -6,6 +6,7 @@ secret.
 """
 
 import typing
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -48,7 +49,7 @@ def _struct(table: type[msgspec.Struct], value: Any, path: Path, findings: Findi
         return _FAILED
     else:
         at = {name: (*path, name) for name in value}
-    fields = {field.encode_name: field for field in msgspec.structs.fields(table)}
+    fields = _fields(table)
     for name in value.keys() - fields.keys():
         later = later_setting(at[name])
         findings.add(at[name], later or "unknown setting", None if later else did_you_mean(name, fields))
@@ -63,6 +64,12 @@ def _struct(table: type[msgspec.Struct], value: Any, path: Path, findings: Findi
     if missing or _FAILED in built.values() or value.keys() - fields.keys():
         return _FAILED
     return table(**built)
+
+
+@cache
+def _fields(table: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    """The fields of a struct by the names they are written with; msgspec works them out at each call."""
+    return {field.encode_name: field for field in msgspec.structs.fields(table)}
 
 
 def _value(kind: Any, value: Any, path: Path, findings: Findings) -> Any:
