@@ -76,11 +76,10 @@ class AdminClient:
         self,
         method: str,
         *path: str,
-        under: str = "admin",
         query: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> tuple[int, Any]:
-        """One request; the status and what the answer's JSON says. `path`: segments `under` one, not encoded.
+        """One request; the status and what the answer's JSON says. `path`: under `/admin`, not encoded.
 
         Raises:
             AdminRefused: The gateway is not there, or says no.
@@ -89,7 +88,7 @@ class AdminClient:
         content = None if body is None else json.dumps(body)
         if content is not None:
             headers["content-type"] = "application/json"
-        target = "/".join(("", under, *(quote(segment, safe="") for segment in path)))
+        target = "/".join(("", "admin", *(quote(segment, safe="") for segment in path)))
         if query:
             target = f"{target}?{urlencode(query)}"
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)

@@ -53,21 +53,21 @@ def run(arguments: argparse.Namespace) -> int:
         asked: dict[str, Any] = {"rule": arguments.rule, "to": arguments.to, "for": arguments.length}
         if identity:
             asked["identity"] = identity
-        _, told = client.ask("POST", "limits", "raises", under="api", body=asked)
+        _, told = client.ask("POST", "limits", "raises", body=asked)
         print(limits_text.raise_line(told["raise"]))
         print(f"end it: fastgate limits end {told['raise']['id']}")
     elif arguments.action == "end":
-        _, told = client.ask("DELETE", "limits", "raises", arguments.id, under="api")
+        _, told = client.ask("DELETE", "limits", "raises", arguments.id)
         print(f"{told['raise']['id']}: {told['raise']['why']}")
     elif arguments.action == "raises":
-        _, told = client.ask("GET", "limits", "raises", under="api")
+        _, told = client.ask("GET", "limits", "raises")
         print(json.dumps(told["raises"], indent=2) if arguments.json else limits_text.raises(told["raises"]))
     else:
         query: dict[str, str] = {"limit": str(arguments.limit)}
         query |= identity
         if arguments.rule is not None:
             query["rule"] = arguments.rule
-        _, told = client.ask("GET", "limits", under="api", query=query)
+        _, told = client.ask("GET", "limits", query=query)
         print(json.dumps(told, indent=2) if arguments.json else limits_text.standings(told["limits"]))
     return 0
 
