@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::limits::provider_headers;
 use fastgate_core::resilience::classify::{Classified, ErrorDialect, Facts, Headers, classify, classify_event};
 use fastgate_core::resilience::{Action, Reason, Verdict};
 use fastgate_core::usage::Usage;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 use crate::answer::{self, Judged, Reply};
 use crate::clock::unix_ms;
 use crate::flight::{Flight, Plan};
+use crate::limits::Taken;
 use crate::operation::{self, Gives, Goes};
 use crate::payload::Payload;
 use crate::record::{Books, Record, Stage};
@@ -49,6 +51,8 @@ pub(crate) struct Leg<'a> {
     /// The provider's name for the model, where one is asked for.
     pub(crate) model: Option<&'a str>,
     pub(crate) first_content_by: Instant,
+    /// Index of the credential.
+    pub(crate) credential: usize,
     /// The exchange has not called this deployment before.
     pub(crate) is_first_call: bool,
     /// Nothing else could be tried after this: a stream passes at once.
@@ -111,6 +115,24 @@ impl FailedAttempt {
     }
 }
 
+impl FailedAttempt {
+    /// Settles the room that it took at the provider.
+    pub(crate) fn end(&self, taken: Taken, now: Instant) {
+        if self.verdict.reason == Reason::RateLimited
+            && let Some(pause_ns) = self.verdict.pause_ns
+        {
+            taken.note_limited(pause_ns, now);
+        }
+        match (&self.usage, self.verdict.reason) {
+            (Some(usage), _) => taken.settle(Some(usage), now),
+            // What was sent may have been worked on.
+            (None, Reason::TimedOut | Reason::BrokenOff) => taken.settle(None, now),
+            (None, Reason::Unreachable) => taken.give_back(now),
+            (None, _) => taken.settle(Some(&Usage::default()), now),
+        }
+    }
+}
+
 impl Asked<'_> {
     /// Makes one attempt and notes what it came to with the deployment's health.
     pub(crate) async fn attempt(
@@ -132,7 +154,7 @@ impl Asked<'_> {
             .address(self.call, self.query)
             .map_err(|_| Failed::Exchange(Failure::invalid_request("the query can't be part of an address", None)))?;
         let fleet = &self.snapshot.fleet;
-        let credential = fleet.credential(leg.deployment, self.worker.random(), started);
+        let credential = leg.credential;
         let plan = Plan {
             deployment,
             target,
@@ -167,6 +189,12 @@ impl Asked<'_> {
                 return Err(give_up(grounded.call, grounded.failure, None).replaced(grounded.is_replaced));
             }
         };
+        if let Some(taken) = &settlement.record.taken
+            && has_limits(&flight.head.headers)
+        {
+            let said = provider_headers::read(&Fields(&flight.head.headers), unix_ms(SystemTime::now()));
+            taken.note_headers(&said, settlement.record.last_lap());
+        }
         let (is_spliced, is_replaced) = (self.splices_usage && stream_usage, flight.is_replaced);
         self.receive(settlement, flight, &leg, is_spliced).await.map_err(|failed| failed.replaced(is_replaced))
     }
@@ -324,6 +352,13 @@ fn garbage(mut call: Call, message: String, status: Option<u16>) -> Failed {
     let verdict = Verdict { action: Action::Wait, reason: Reason::Garbage, pause_ns: None };
     call.fail(&verdict, Instant::now());
     FailedAttempt::new(verdict, Failure::new(Cause::ProviderFailed, message), status).into()
+}
+
+/// Whether the provider says anything of its limits. One pass over the headers is cheaper than looking for each of the
+/// names they may have.
+fn has_limits(headers: &HeaderMap) -> bool {
+    const PREFIXES: [&str; 3] = ["x-ratelimit-", "anthropic-ratelimit-", "ratelimit"];
+    headers.keys().any(|name| PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix)))
 }
 
 fn has_type(head: &response::Parts, essence: &str) -> bool {

@@ -1,7 +1,10 @@
 //! The deployments that may answer an exchange, in order, and what the decision between them depends on.
 
+use fastgate_core::limits::capacity::Need;
 use fastgate_core::resilience::Reason;
-use fastgate_core::resilience::attempts::Conditions;
+use fastgate_core::resilience::attempts::{Attempts, Conditions};
+use smallvec::SmallVec;
+use tokio::time::Instant;
 
 use crate::attempt::FailedAttempt;
 use crate::snapshot::Snapshot;
@@ -11,15 +14,49 @@ pub(crate) struct Candidates<'a> {
     snapshot: &'a Snapshot,
     deployments: &'a [usize],
     is_repeatable: bool,
-    /// Nanoseconds since the engine began.
-    pub(crate) now_ns: u64,
+    need: Need,
+    now: Instant,
+    /// The same in nanoseconds since the engine began.
+    now_ns: u64,
     /// Tokens that a model was told to have to take, where one said that they are too many.
     needed_tokens: Option<u64>,
 }
 
 impl<'a> Candidates<'a> {
-    pub(crate) fn new(snapshot: &'a Snapshot, deployments: &'a [usize], is_repeatable: bool) -> Self {
-        Self { snapshot, deployments, is_repeatable, now_ns: 0, needed_tokens: None }
+    pub(crate) fn new(
+        snapshot: &'a Snapshot,
+        deployments: &'a [usize],
+        is_repeatable: bool,
+        need: Need,
+        now: Instant,
+    ) -> Self {
+        Self { snapshot, deployments, is_repeatable, need, now, now_ns: 0, needed_tokens: None }
+    }
+
+    /// It is later now.
+    pub(crate) fn set_now(&mut self, now: Instant, now_ns: u64) {
+        (self.now, self.now_ns) = (now, now_ns);
+    }
+
+    /// What the request takes of a provider's capacity.
+    pub(crate) fn need(&self) -> Need {
+        self.need
+    }
+
+    /// The candidate of a deployment.
+    pub(crate) fn of(&self, deployment: usize) -> usize {
+        self.deployments.iter().position(|known| *known == deployment).unwrap_or(0)
+    }
+
+    /// The deployments whose capacity is worth waiting for: those that do well, or any if none does.
+    pub(crate) fn to_wait_for(&self, attempts: &Attempts) -> SmallVec<[usize; 8]> {
+        let open = || {
+            let candidates = 0..self.deployments.len();
+            candidates.filter(|it| attempts.may_call(*it, self, self.now_ns)).map(|it| self.deployments[it])
+        };
+        let well: SmallVec<[usize; 8]> =
+            open().filter(|deployment| self.snapshot.fleet.is_available(*deployment, self.now_ns)).collect();
+        if well.is_empty() { open().collect() } else { well }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -43,7 +80,9 @@ impl Conditions for Candidates<'_> {
     }
 
     fn is_available(&self, candidate: usize, now_ns: u64) -> bool {
-        self.snapshot.fleet.is_available(self.deployments[candidate], now_ns)
+        let deployment = self.deployments[candidate];
+        self.snapshot.fleet.is_available(deployment, now_ns)
+            && self.snapshot.capacities.has_room(deployment, &self.need, self.now)
     }
 
     fn available_from_ns(&self, candidate: usize) -> u64 {

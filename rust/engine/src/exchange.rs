@@ -9,7 +9,9 @@ use std::time::{Duration, SystemTime};
 use fastgate_core::dialects::openai::Kept;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::limits::Applied;
+use fastgate_core::limits::capacity::Need;
 use fastgate_core::resilience::attempts::{Attempts, Over, Step};
+use fastgate_core::tables::Latency;
 use fastgate_core::tables::limits::LimitRule;
 use fastgate_core::telemetry::trace_context::{TraceContext, tracestate};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, request};
@@ -24,7 +26,7 @@ use crate::exhausted::Failures;
 use crate::guard::{self, Caller, Peer};
 use crate::idempotency::Claim;
 use crate::identity::Identity;
-use crate::limits::{Costs, Question, Reservation};
+use crate::limits::{Costs, Question, Reservation, Taken, WaiterInfo};
 use crate::operation::{Call, Goes, Takes};
 use crate::payload::Payload;
 use crate::record::{Books, Record, Stage};
@@ -37,6 +39,8 @@ use crate::worker::Worker;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_KEY_LIMIT_BYTES: usize = 256;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Output that a request is taken to have while nothing is known of earlier ones.
+const USUAL_OUTPUT_TOKENS: u64 = 256;
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Carries one request from the client to a provider, and the answer back.
@@ -178,7 +182,8 @@ impl Exchange<'_> {
         };
         let budget = [wishes.budget, choice.budget].into_iter().flatten().min();
         // Boxed: what an attempt needs would otherwise be moved with every step up to the first.
-        let reply = Box::pin(self.pursue(&asked, choice, payload, budget)).await?;
+        let reply =
+            Box::pin(self.pursue(&asked, choice, payload, (budget, wishes.latency.unwrap_or_default()))).await?;
         if let Reply::Whole { body, .. } = &reply
             && operation.is_kept
         {
@@ -269,22 +274,24 @@ impl Exchange<'_> {
         asked: &Asked<'_>,
         choice: Choice,
         mut payload: Payload,
-        budget: Option<Duration>,
+        (budget, class): (Option<Duration>, Latency),
     ) -> Result<Reply, Failure> {
         let registry = &self.worker.shared.registry;
         let started = self.settlement.record.started;
         let drill = registry.drills.draw(self.worker, &self.settlement.record);
         self.settlement.record.budget = budget;
         self.settlement.record.route = choice.route;
-        let mut candidates = Candidates::new(self.snapshot, &choice.deployments, choice.is_repeatable);
+        let need = self.need(&payload);
+        let mut candidates = Candidates::new(self.snapshot, &choice.deployments, choice.is_repeatable, need, started);
         let deadline_ns = budget.map(|budget| registry.ns(started + budget));
         let mut attempts = Attempts::new(candidates.len(), deadline_ns, self.snapshot.fleet.limits());
         let mut failures = Failures::default();
         let over = loop {
             let now = self.settlement.record.last_lap();
-            candidates.now_ns = registry.ns(now);
-            let step = attempts.next(&candidates, candidates.now_ns, self.worker.random());
-            let (candidate, first_content_by_ns) = match step {
+            let now_ns = registry.ns(now);
+            candidates.set_now(now, now_ns);
+            let step = attempts.next(&candidates, now_ns, self.worker.random());
+            let (mut candidate, mut first_content_by_ns) = match step {
                 Step::Call { candidate, first_content_by_ns } => (candidate, first_content_by_ns),
                 Step::Wait { until_ns, .. } => {
                     self.settlement.record.lap(Stage::Route);
@@ -294,6 +301,24 @@ impl Exchange<'_> {
                 }
                 Step::Over(over) => break over,
             };
+            let forced = drill.as_ref().filter(|it| it.forces(self.snapshot, candidates.deployment(candidate)));
+            let mut taken = None;
+            if forced.is_none() {
+                let room = match self.take_room(&candidates, candidate) {
+                    Some(room) => room,
+                    None => match self.wait_for_room(&mut candidates, &attempts, class).await {
+                        Ok(room) => {
+                            candidate = candidates.of(room.deployment());
+                            let now_ns = registry.ns(self.settlement.record.last_lap());
+                            first_content_by_ns = attempts.call_instead(candidate, &candidates, now_ns);
+                            room
+                        }
+                        Err(failure) if failures.is_empty() => return Err(failure),
+                        Err(_) => break Over::Exhausted,
+                    },
+                };
+                taken = Some(room);
+            }
             let deployment = candidates.deployment(candidate);
             let asked_name = choice.asked_name.as_deref();
             let model = asked_name.map(|asked_name| self.snapshot.model_name(deployment, asked_name));
@@ -306,10 +331,11 @@ impl Exchange<'_> {
                 deployment,
                 model,
                 first_content_by: registry.at(first_content_by_ns),
+                credential: taken.as_ref().map_or(0, Taken::credential),
                 is_first_call: !record.trail.has(deployment),
-                is_last: payload.is_once() || attempts.is_last(&candidates, candidates.now_ns),
+                is_last: payload.is_once() || attempts.is_last(&candidates, now_ns),
             };
-            let forced = drill.as_ref().filter(|drill| drill.forces(self.snapshot, deployment));
+            record.taken = taken;
             let outcome = match forced {
                 Some(drill) => {
                     record.drill = Some(Arc::clone(drill));
@@ -324,6 +350,9 @@ impl Exchange<'_> {
             };
             let record = &mut self.settlement.record;
             let ended = record.last_lap();
+            if let Some(taken) = record.taken.take() {
+                failed.end(taken, ended);
+            }
             let (reason, status) = (failed.verdict.reason, failed.status);
             let billed = failed.usage.map(|usage| Box::new(Billed { usage, cost: record.price_of(&usage) }));
             let is_billed = billed.is_some();
@@ -345,6 +374,63 @@ impl Exchange<'_> {
             }
         };
         failures.conclude(over, &self.settlement.record)
+    }
+
+    /// What the request takes of a provider's capacity.
+    fn need(&self, payload: &Payload) -> Need {
+        let record = &self.settlement.record;
+        if self.call.operation().books == Books::Nothing {
+            return Need::default();
+        }
+        let request = payload.request();
+        let max_output_tokens =
+            request.and_then(|request| Some(request.output_tokens?.saturating_mul(request.choices.max(1))));
+        let usual = self.worker.shared.customers.estimated_output(record).unwrap_or(USUAL_OUTPUT_TOKENS);
+        Need {
+            input_tokens: self.worker.shared.vocabularies.estimate_bytes("", payload.length()),
+            output_tokens: usual.min(max_output_tokens.unwrap_or(u64::MAX)),
+            max_output_tokens,
+        }
+    }
+
+    /// Room for a call to a candidate, if there is any.
+    fn take_room(&self, candidates: &Candidates<'_>, candidate: usize) -> Option<Taken> {
+        let (deployment, now) = (candidates.deployment(candidate), self.settlement.record.last_lap());
+        self.snapshot.capacities.try_take_any(deployment, self.worker.random(), &candidates.need(), now).ok()
+    }
+
+    /// Waits until one of the candidates has room.
+    async fn wait_for_room(
+        &mut self,
+        candidates: &mut Candidates<'_>,
+        attempts: &Attempts,
+        class: Latency,
+    ) -> Result<Taken, Failure> {
+        let record = &mut self.settlement.record;
+        record.lap(Stage::Route);
+        let tables = &self.snapshot.tables;
+        let tenant = record.tenant.unwrap_or_default();
+        let patience = Duration::from_millis(tables.limiting.queue_wait_ms);
+        let deadline = record.last_lap() + patience;
+        let deadline = record.budget.map_or(deadline, |budget| deadline.min(record.started + budget));
+        let need = candidates.need();
+        let eligible = candidates.to_wait_for(attempts);
+        let info = WaiterInfo {
+            tier: tables.tenants[tenant].tier,
+            tenant,
+            class,
+            tokens: need.input_tokens.saturating_add(need.output_tokens),
+            deadline,
+            eligible: &eligible,
+            need,
+            random: self.worker.random(),
+        };
+        let waited = self.snapshot.capacities.wait(info).await;
+        let record = &mut self.settlement.record;
+        record.lap(Stage::Queue);
+        let now = record.last_lap();
+        candidates.set_now(now, self.worker.shared.registry.ns(now));
+        waited.map_err(|refusal| refusal.failure())
     }
 
     /// Remembers who made what the provider keeps, and books what it cost once that is known.

@@ -13,6 +13,11 @@ use crate::record::Record;
 pub(crate) struct Failures(Vec<FailedAttempt>);
 
 impl Failures {
+    /// Whether nothing has failed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn push(&mut self, failed: FailedAttempt) {
         // A drill stands for a failing primary, but has nothing to say as soon as another has.
         let is_drill = |kept: &FailedAttempt| kept.verdict.reason == Reason::Drill;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use fastgate_core::jwt::{KeySet, KeySets};
@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::explain;
 use crate::idempotency;
-use crate::limits::{Customers, restore};
+use crate::limits::{CapacityRegistry, Customers, restore};
 use crate::made::Made;
 use crate::resilience::{self, Registry};
 use crate::settlement::Counts;
@@ -55,6 +55,8 @@ pub struct Shared {
     pub(crate) idempotency: Arc<idempotency::Store>,
     /// How deployments and credentials do, by name.
     pub(crate) registry: Registry,
+    /// How much of what providers allow is in use, by name.
+    pub(crate) capacity: CapacityRegistry,
     /// What customers have used of their limits.
     pub(crate) customers: Customers,
 }
@@ -67,8 +69,10 @@ impl Shared {
     pub fn new(tables: Tables, environment: Environment, state_dir: Option<&Path>) -> Result<Arc<Self>, String> {
         Telemetry::check(&tables)?;
         let telemetry = Telemetry::new(&tables);
-        let registry = Registry::new(tokio::time::Instant::now());
-        let snapshot = Snapshot::prepare(tables, &environment, &registry)?;
+        let started = tokio::time::Instant::now();
+        let registry = Registry::new(started);
+        let capacity = CapacityRegistry::new(started, SystemTime::now());
+        let snapshot = Snapshot::prepare(tables, &environment, (&registry, &capacity))?;
         let open = |directory: &Path| {
             Spool::open(directory, snapshot.tables.spool)
                 .map_err(|error| format!("the spool {} can't be used: {error}", directory.display()))
@@ -102,6 +106,7 @@ impl Shared {
             made: Made::new(Instant::now()),
             idempotency: idempotency::Store::new(),
             registry,
+            capacity,
             customers,
         }))
     }
@@ -116,7 +121,7 @@ impl Shared {
             return Err("keys: the last key can't be removed while listening beyond loopback".into());
         }
         Telemetry::check(&tables)?;
-        let snapshot = Arc::new(Snapshot::prepare(tables, &self.environment, &self.registry)?);
+        let snapshot = Arc::new(Snapshot::prepare(tables, &self.environment, (&self.registry, &self.capacity))?);
         self.vocabularies.install(self.vocabularies.prepare(&snapshot.tables)?);
         self.telemetry.configure(&snapshot.tables);
         if let Some(spool) = &self.spool {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::choice::RouteTaken;
 use crate::clock::unix_s;
 use crate::identity::Identity;
-use crate::limits::Reservation;
+use crate::limits::{Reservation, Taken};
 use crate::resilience::Drill;
 use crate::settlement::Outcome;
 use crate::snapshot::Snapshot;
@@ -37,6 +37,8 @@ pub enum Stage {
     Read,
     /// Choosing a deployment, changing the body for it.
     Route,
+    /// Waiting for a provider's capacity.
+    Queue,
     /// Waiting before another attempt.
     Backoff,
     /// Waiting for the head of the provider's answer.
@@ -48,11 +50,12 @@ pub enum Stage {
 }
 
 /// Every stage with its name in records and metrics, and whether it is waiting for somebody else.
-pub const STAGES: [(Stage, &str, bool); 8] = [
+pub const STAGES: [(Stage, &str, bool); 9] = [
     (Stage::Admit, "admit", false),
     (Stage::Receive, "receive", true),
     (Stage::Read, "read", false),
     (Stage::Route, "route", false),
+    (Stage::Queue, "queue", true),
     (Stage::Backoff, "backoff", true),
     (Stage::Provider, "provider", true),
     (Stage::Answer, "answer", true),
@@ -103,6 +106,8 @@ pub struct Record {
     pub budget: Option<Duration>,
     /// How its route was found, where there was something to choose.
     pub(crate) route: Option<Box<RouteTaken>>,
+    /// The room that its last attempt has taken at the provider.
+    pub(crate) taken: Option<Taken>,
     /// What it holds of its customer's limits, where any apply.
     pub(crate) reservation: Option<Box<Reservation>>,
     /// The failover drill that it was part of.
@@ -161,6 +166,7 @@ impl Record {
             trail: Trail::default(),
             budget: None,
             route: None,
+            taken: None,
             reservation: None,
             drill: None,
             is_stream: false,

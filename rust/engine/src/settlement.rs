@@ -131,6 +131,9 @@ impl Settlement {
         if let Some(drill) = &self.record.drill {
             drill.note(outcome);
         }
+        if let Some(taken) = self.record.taken.take() {
+            taken.settle(self.record.usage.as_ref(), self.record.started + self.record.total);
+        }
         // First what must not be lost: an exchange that anybody is told of is on record.
         self.worker.keep(&self.record);
         if let Some(mut reservation) = self.record.reservation.take() {

@@ -12,7 +12,9 @@ use fastgate_core::tables::limits::Capacity;
 use fastgate_core::tables::{Credential, Deployment, JwtIssuer, Provider, Tables};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use memchr::memmem;
+use tokio::time::Instant;
 
+use crate::limits::{Capacities, CapacityRegistry, Credentials};
 use crate::operation::{Call, OPERATIONS};
 use crate::rates::RateBook;
 use crate::resilience::{Fleet, Registry};
@@ -41,6 +43,16 @@ impl Environment {
     }
 }
 
+impl Credentials for Fleet {
+    fn credential(&self, deployment: usize, random: u64, now: Instant) -> usize {
+        Self::credential(self, deployment, random, now)
+    }
+
+    fn credential_pauses_ns(&self, provider: usize, now: Instant) -> Vec<u64> {
+        Self::credential_pauses_ns(self, provider, now)
+    }
+}
+
 /// A configuration ready for use.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -64,6 +76,8 @@ pub struct Snapshot {
     pub(crate) limit_rules: Rules,
     /// How each deployment does.
     pub(crate) fleet: Arc<Fleet>,
+    /// What providers let each deployment do.
+    pub(crate) capacities: Arc<Capacities>,
     /// Seconds since 1970 when it was prepared; what `GET /v1/models` calls `created`.
     pub prepared_unix_s: u64,
 }
@@ -146,11 +160,15 @@ impl std::fmt::Debug for Head {
 }
 
 impl Snapshot {
-    /// Prepares tables for use.
+    /// Prepares tables for use. `known`: how deployments do and what of their capacity is in use, by name.
     ///
     /// # Errors
     /// Which provider can't be prepared, and why; never a secret.
-    pub fn prepare(mut tables: Tables, environment: &Environment, registry: &Registry) -> Result<Self, String> {
+    pub(crate) fn prepare(
+        mut tables: Tables,
+        environment: &Environment,
+        known: (&Registry, &CapacityRegistry),
+    ) -> Result<Self, String> {
         let targets = tables
             .providers
             .iter()
@@ -169,7 +187,8 @@ impl Snapshot {
         let has_one_tenant = has_one_tenant(&tables);
         let policy = Policy::prepare(&tables);
         let limit_rules = Rules::prepare(&tables)?;
-        let fleet = Arc::new(registry.fleet(&tables));
+        let fleet = Arc::new(known.0.fleet(&tables));
+        let capacities = known.1.capacities(&tables, Arc::clone(&fleet) as _, Instant::now());
         let keys = KeyRing::new(std::mem::take(&mut tables.keys));
         let jwt_issuers = std::mem::take(&mut tables.jwt_issuers).into();
         let prepared_unix_s =
@@ -186,6 +205,7 @@ impl Snapshot {
             policy,
             limit_rules,
             fleet,
+            capacities,
             prepared_unix_s,
         })
     }

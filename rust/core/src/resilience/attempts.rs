@@ -202,6 +202,27 @@ impl Attempts {
         })
     }
 
+    /// Whether a candidate could be called in place of the one that was asked for: it has not been, is not ruled out and
+    /// would have the time.
+    #[must_use]
+    pub fn may_call(&self, candidate: usize, conditions: &impl Conditions, now_ns: u64) -> bool {
+        let is_asked_for = matches!(self.phase, Phase::Calling(called) if called == candidate);
+        (is_asked_for || self.is_untried(candidate, conditions))
+            && !self.progress(candidate).is_done
+            && self.is_in_time(candidate, conditions, now_ns)
+    }
+
+    /// Another candidate is called than was asked for, since it was the first to have room. When its first content has
+    /// to be there (monotonic).
+    pub fn call_instead(&mut self, candidate: usize, conditions: &impl Conditions, now_ns: u64) -> u64 {
+        if let Phase::Calling(called) = self.phase {
+            let progress = self.progress_mut(called);
+            progress.calls = progress.calls.saturating_sub(1);
+            self.calls = self.calls.saturating_sub(1);
+        }
+        self.begin(candidate, conditions, now_ns)
+    }
+
     /// The call under way was made once more than was asked for: a connection that was kept from earlier died under it,
     /// and nobody knows whether the request went up.
     pub fn note_replacement(&mut self) {
@@ -309,12 +330,15 @@ impl Attempts {
     }
 
     fn call(&mut self, candidate: usize, conditions: &impl Conditions, now_ns: u64) -> Step {
+        Step::Call { candidate, first_content_by_ns: self.begin(candidate, conditions, now_ns) }
+    }
+
+    fn begin(&mut self, candidate: usize, conditions: &impl Conditions, now_ns: u64) -> u64 {
         let share_ns = self.share_ns(candidate, conditions, now_ns);
-        let first_content_by_ns = now_ns.saturating_add(conditions.first_content_limit_ns(candidate).min(share_ns));
         self.progress_mut(candidate).calls += 1;
         self.calls += 1;
         self.phase = Phase::Calling(candidate);
-        Step::Call { candidate, first_content_by_ns }
+        now_ns.saturating_add(conditions.first_content_limit_ns(candidate).min(share_ns))
     }
 
     fn wait(&mut self, candidate: usize, until_ns: u64, conditions: &impl Conditions, now_ns: u64) -> Step {

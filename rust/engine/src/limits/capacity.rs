@@ -11,7 +11,14 @@ use tokio::time::Instant;
 use super::queue::TierQueues;
 use super::taken::{Part, Taken};
 use crate::clock::nanoseconds;
-use crate::resilience::Fleet;
+
+/// Who says which credential a call is made with: whoever knows how they do.
+pub(crate) trait Credentials: std::fmt::Debug + Send + Sync {
+    /// Index of the credential for a deployment that `random` falls on, among those that may be used.
+    fn credential(&self, deployment: usize, random: u64, now: Instant) -> usize;
+    /// For each of a provider's credentials how long it is left alone; 0: it is used.
+    fn credential_pauses_ns(&self, provider: usize, now: Instant) -> Vec<u64>;
+}
 
 /// A meter that outlives a configuration.
 #[derive(Debug)]
@@ -48,7 +55,7 @@ pub(super) struct CredentialMeters {
 pub(crate) struct Capacities {
     pub(super) clock: Clock,
     pub(super) queues: Arc<TierQueues>,
-    pub(super) fleet: Arc<Fleet>,
+    pub(super) fleet: Arc<dyn Credentials>,
     pub(super) deployments: Vec<DeploymentMeters>,
     /// What tiers and tenants are called in the queues; the last tier is that of tenants without one.
     pub(super) tiers: Vec<u64>,
@@ -79,28 +86,11 @@ impl Clock {
 }
 
 impl Capacities {
-    /// Takes room for one call, if there is any and nobody waits for it.
+    /// Takes room for one call, if there is any and nobody waits for it, with whichever credential has room: the one
+    /// that `random` falls on by weight among those in use, or else another. [`Taken::credential`] says which.
     ///
     /// # Errors
     /// [`Blocked`] with when there may be. Somebody who came earlier and waits is a reason as well, without a time.
-    pub(crate) fn try_take(
-        self: &Arc<Self>,
-        deployment: usize,
-        credential: usize,
-        need: &Need,
-        now: Instant,
-    ) -> Result<Taken, Blocked> {
-        if self.is_waited_for(deployment) {
-            return Err(Blocked { free_at_ns: None });
-        }
-        self.take(deployment, credential, need, now)
-    }
-
-    /// The same with whichever credential has room: the one that `random` falls on by weight among those in use, or
-    /// else another. [`Taken::credential`] says which.
-    ///
-    /// # Errors
-    /// As [`Self::try_take`].
     pub(crate) fn try_take_any(
         self: &Arc<Self>,
         deployment: usize,
@@ -114,9 +104,17 @@ impl Capacities {
         self.take_any(deployment, random, need, now)
     }
 
-    /// When a [`Blocked`] ends.
-    pub(crate) fn free_at(&self, blocked: Blocked) -> Option<Instant> {
-        blocked.free_at_ns.map(|free_at_ns| self.clock.at(free_at_ns))
+    /// Whether a call would find room just now, with some credential, and nobody waits for it.
+    pub(crate) fn has_room(&self, deployment: usize, need: &Need, now: Instant) -> bool {
+        let moment = self.clock.moment(now);
+        let meters = &self.deployments[deployment];
+        let has_room = |metered: &Arc<Metered>| metered.meter.lock().has_room(need, moment).is_ok();
+        let of_credential =
+            |several: &CredentialMeters| several.credential.as_ref().is_none_or(has_room) && has_room(&several.pair);
+        !self.is_waited_for(deployment)
+            && has_room(&meters.deployment)
+            && meters.lone_credential.as_ref().is_none_or(has_room)
+            && (meters.credentials.is_empty() || meters.credentials.iter().any(of_credential))
     }
 
     fn is_waited_for(&self, deployment: usize) -> bool {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
+use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::limits::capacity::{Blocked, Need};
 use fastgate_core::limits::fair_queue::{Account, FairQueue, Refusal, Refused, Waiter, WaiterId};
 use fastgate_core::tables::{Latency, Tables};
@@ -46,6 +47,22 @@ pub(crate) struct QueueRefusal {
     pub(crate) estimate_ms: Option<u64>,
 }
 
+impl QueueRefusal {
+    /// What the client is told.
+    pub(crate) fn failure(self) -> Failure {
+        let message = match (self.refusal, self.estimate_ms) {
+            (Refusal::Full, _) => "all providers that may answer are at their limits, and as many requests wait as may".into(),
+            (Refusal::TooLate, Some(estimate_ms)) => {
+                format!("all providers that may answer are at their limits; it would take about {estimate_ms} ms, longer than this request may wait")
+            }
+            (Refusal::TooLate, None) => {
+                "all providers that may answer are at their limits, and none had room within the time that this request may wait".into()
+            }
+        };
+        Failure::new(Cause::Overloaded, message).retry_after_s(self.estimate_ms.unwrap_or(0).div_ceil(1000))
+    }
+}
+
 impl From<Refused> for QueueRefusal {
     fn from(refused: Refused) -> Self {
         Self { refusal: refused.refusal, estimate_ms: refused.estimate_ns.map(|ns| ns.div_ceil(1_000_000)) }
@@ -70,9 +87,6 @@ pub(crate) struct TierStanding {
     /// Left by themselves, as when the client went.
     pub(crate) left: u64,
 }
-
-/// What telemetry shows of the queues.
-pub(crate) type QueueStanding = Vec<TierStanding>;
 
 /// The queues of all tiers.
 #[derive(Debug)]
@@ -158,7 +172,7 @@ impl TierQueues {
     }
 
     /// For telemetry and the admin listener.
-    pub(crate) fn standing(&self) -> QueueStanding {
+    pub(crate) fn standing(&self) -> Vec<TierStanding> {
         let state = self.state.lock();
         let tiers = state.tiers.iter();
         tiers.map(|(id, counted)| TierStanding { waiting: state.queue.waiting(*id), ..counted.clone() }).collect()

@@ -14,10 +14,9 @@ use fastgate_core::tables::{Provider, Tables};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::capacity::{Capacities, Clock, CredentialMeters, DeploymentMeters, Metered};
+use super::capacity::{Capacities, Clock, CredentialMeters, Credentials, DeploymentMeters, Metered};
 use super::queue::TierQueues;
 use crate::clock::unix_ms;
-use crate::resilience::Fleet;
 
 /// The meters of everything that was ever configured and still is.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ impl CapacityRegistry {
 
     /// The meters of a configuration, and its tiers in the queues. What no configuration uses any more is forgotten.
     /// Those who wait are looked at anew: there may be more room.
-    pub(crate) fn capacities(&self, tables: &Tables, fleet: &Arc<Fleet>, now: Instant) -> Arc<Capacities> {
+    pub(crate) fn capacities(&self, tables: &Tables, fleet: Arc<dyn Credentials>, now: Instant) -> Arc<Capacities> {
         let now_ns = self.clock.ns(now);
         let mut known = self.known.lock();
         let mut find = |key: u64, capacity: &Capacity| {
@@ -107,7 +106,7 @@ impl CapacityRegistry {
         let tiers = self.queues.configure(tables);
         let tenants = tables.tenants.iter().map(|tenant| self.key(3, tenant.id.as_str())).collect();
         self.queues.dispatch(now);
-        let (clock, queues, fleet) = (self.clock, Arc::clone(&self.queues), Arc::clone(fleet));
+        let (clock, queues) = (self.clock, Arc::clone(&self.queues));
         Arc::new(Capacities { clock, queues, fleet, deployments, tiers, tenants })
     }
 

@@ -45,6 +45,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 const WHOSE: &[&str] = &["tenant", "model", "deployment"];
 const DEPLOYMENT: &[&str] = &["deployment"];
 const PROVIDER: &[&str] = &["provider"];
+const TIER: &[&str] = &["tier"];
 
 pub(crate) const STARTED: Metric = counter("fastgate_exchanges_started_total", &[], "Exchanges begun.");
 pub(crate) const IN_FLIGHT: Metric = gauge("fastgate_exchanges_in_flight", &[], "Exchanges begun and not yet settled.");
@@ -121,6 +122,24 @@ pub(crate) const CALLS_LIMIT: Metric = gauge(
 );
 pub(crate) const CREDENTIALS_PAUSED: Metric =
     gauge("fastgate_provider_credentials_paused", PROVIDER, "Keys of a provider that are left alone for now.");
+pub(crate) const QUEUE_WAITING: Metric =
+    gauge("fastgate_queue_waiting", TIER, "Requests that wait for a provider's capacity; `tier` is empty without one.");
+pub(crate) const QUEUE_SERVED: Metric =
+    counter("fastgate_queue_served_total", TIER, "Requests that waited and got their turn.");
+pub(crate) const QUEUE_WAIT: Metric =
+    counter("fastgate_queue_wait_seconds_total", TIER, "How long those waited, together.");
+pub(crate) const QUEUE_REFUSED: Metric = counter(
+    "fastgate_queue_refused_total",
+    &["tier", "reason"],
+    "Requests that did not get their turn: `full`, `late`, or `left` by themselves.",
+);
+pub(crate) const LIMIT_IDENTITIES: Metric =
+    gauge("fastgate_limit_identities", &[], "Counts of limits in memory, each of one identity.");
+pub(crate) const LIMIT_SHARED: Metric = counter(
+    "fastgate_limit_shared_identities_total",
+    &[],
+    "How often a request was counted with others, for lack of room for a count of its own.",
+);
 pub(crate) const LOG_DROPPED: Metric =
     counter("fastgate_access_log_dropped_total", &[], "Lines of the access log that could not be written.");
 pub(crate) const SPOOL_RECORDS: Metric = counter("fastgate_spool_records_total", &[], "Records appended to the spool.");
@@ -144,7 +163,7 @@ pub(crate) const OPEN_FDS: Metric = gauge("process_open_fds", &[], "Open file de
 pub(crate) const MAX_FDS: Metric = gauge("process_max_fds", &[], "File descriptors that may be open (Linux).");
 
 #[cfg(test)]
-pub(super) const METRICS: [&Metric; 39] = [
+pub(super) const METRICS: [&Metric; 45] = [
     &STARTED,
     &IN_FLIGHT,
     &SETTLED,
@@ -171,6 +190,12 @@ pub(super) const METRICS: [&Metric; 39] = [
     &CALLS_IN_FLIGHT,
     &CALLS_LIMIT,
     &CREDENTIALS_PAUSED,
+    &QUEUE_WAITING,
+    &QUEUE_SERVED,
+    &QUEUE_WAIT,
+    &QUEUE_REFUSED,
+    &LIMIT_IDENTITIES,
+    &LIMIT_SHARED,
     &LOG_DROPPED,
     &SPOOL_RECORDS,
     &SPOOL_FAILURES,
