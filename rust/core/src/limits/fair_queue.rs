@@ -342,7 +342,7 @@ impl<T> FairQueue<T> {
     }
 
     /// How long a newcomer would wait: what is served before it in fair order, and itself, by the recent rate of the
-    /// deployments it may go to. Those who come later and go first are not foreseen. Looks at everybody who waits.
+    /// deployments it may go to. Those who come later and go first are not foreseen. Takes a step for each tenant.
     fn estimate_ns(&mut self, waiter: &Waiter<T>, now_ns: u64) -> Option<u64> {
         let mut per_ns = 0.0;
         for deployment in &waiter.deployments {
@@ -359,12 +359,11 @@ impl<T> FairQueue<T> {
     }
 
     fn tokens_ahead(&self, waiter: &Waiter<T>) -> u64 {
-        let competes = |(_, other): &(WaiterId, &Waiter<T>)| waiter.competes_with(other);
         let (mut ahead, mut tag, mut weight) = (0_u64, 0, 1);
         if let Some(own) = self.tiers.iter().find(|tier| tier.id == waiter.tier) {
             let class = waiter.class as usize;
-            let sooner = own.classes[..class].iter().flat_map(FairTenants::in_order).filter(competes);
-            ahead = sooner.map(|(_, other)| other.tokens).sum::<u64>() + own.classes[class].tokens_ahead(waiter);
+            let sooner = own.classes[..class].iter().map(|class| class.load(&waiter.deployments));
+            ahead = sooner.fold(own.classes[class].tokens_ahead(waiter), u64::saturating_add);
             (tag, weight) = (own.tag, own.weight);
         }
         if self.waiting(waiter.tier) == 0 {
@@ -373,9 +372,8 @@ impl<T> FairQueue<T> {
         tag = tag.saturating_add(u128::from(ahead) * TAG_UNIT / u128::from(weight));
         for tier in self.tiers.iter().filter(|tier| tier.id != waiter.tier && tier.waiting > 0) {
             let share = tag.saturating_sub(tier.tag) * u128::from(tier.weight) / TAG_UNIT;
-            let others = tier.classes.iter().flat_map(FairTenants::in_order).filter(competes);
-            let waiting: u64 = others.map(|(_, other)| other.tokens).sum();
-            ahead += waiting.min(u64::try_from(share).unwrap_or(u64::MAX));
+            let waiting = tier.classes.iter().map(|class| class.load(&waiter.deployments)).fold(0, u64::saturating_add);
+            ahead = ahead.saturating_add(waiting.min(u64::try_from(share).unwrap_or(u64::MAX)));
         }
         ahead
     }

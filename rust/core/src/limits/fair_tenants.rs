@@ -11,6 +11,7 @@ use foldhash::{HashMap, HashMapExt};
 use smallvec::SmallVec;
 
 use super::fair_queue::{Waiter, WaiterId};
+use super::load::Load;
 
 /// The tenants of one class.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(super) struct FairTenants<T> {
     idle: BTreeSet<(u64, u64)>,
     /// What a tenant is lifted to at least: the counter of the one that was served or left last.
     floor: u64,
+    load: Load,
 }
 
 #[derive(Debug)]
@@ -30,23 +32,36 @@ struct Tenant<T> {
     /// Served, and what they used is not known yet.
     in_service: u32,
     waiters: BTreeMap<WaiterId, Waiter<T>>,
+    load: Load,
 }
 
 impl<T> FairTenants<T> {
     pub(super) fn new() -> Self {
-        Self { tenants: HashMap::new(), waiting: BTreeSet::new(), idle: BTreeSet::new(), floor: 0 }
+        Self {
+            tenants: HashMap::new(),
+            waiting: BTreeSet::new(),
+            idle: BTreeSet::new(),
+            floor: 0,
+            load: Load::default(),
+        }
     }
 
     pub(super) fn push(&mut self, id: WaiterId, waiter: Waiter<T>) {
         let lift = self.lift(&waiter);
         let (key, idle, waiting) = (waiter.tenant, &mut self.idle, &mut self.waiting);
-        let tenant =
-            self.tenants.entry(key).or_insert_with(|| Tenant { counter: 0, in_service: 0, waiters: BTreeMap::new() });
+        let tenant = self.tenants.entry(key).or_insert_with(|| Tenant {
+            counter: 0,
+            in_service: 0,
+            waiters: BTreeMap::new(),
+            load: Load::default(),
+        });
         if tenant.waiters.is_empty() {
             idle.remove(&(tenant.counter, key));
             tenant.counter = tenant.counter.max(lift);
             waiting.insert((tenant.counter, key));
         }
+        tenant.load.add(waiter.tokens, &waiter.deployments);
+        self.load.add(waiter.tokens, &waiter.deployments);
         tenant.waiters.insert(id, waiter);
     }
 
@@ -54,6 +69,8 @@ impl<T> FairTenants<T> {
     pub(super) fn remove(&mut self, tenant: u64, id: WaiterId) -> Option<Waiter<T>> {
         let found = self.tenants.get_mut(&tenant)?;
         let waiter = found.waiters.remove(&id)?;
+        found.load.remove(waiter.tokens, &waiter.deployments);
+        self.load.remove(waiter.tokens, &waiter.deployments);
         if found.waiters.is_empty() {
             self.waiting.remove(&(found.counter, tenant));
             if self.waiting.is_empty() {
@@ -101,23 +118,25 @@ impl<T> FairTenants<T> {
         })
     }
 
+    /// Tokens that wait for these.
+    pub(super) fn load(&self, deployments: &[u64]) -> u64 {
+        self.load.of(deployments)
+    }
+
     /// Tokens that are served before a newcomer, of those that compete with it.
     pub(super) fn tokens_ahead(&self, waiter: &Waiter<T>) -> u64 {
-        let sum = |tenant: &Tenant<T>| -> u64 {
-            let rivals = tenant.waiters.values().filter(|other| waiter.competes_with(other));
-            rivals.map(|other| other.tokens).sum()
-        };
+        let load = |tenant: &Tenant<T>| tenant.load.of(&waiter.deployments);
         let known = self.tenants.get(&waiter.tenant);
-        let own = known.map_or(0, sum);
+        let own = known.map_or(0, load);
         let counter = match known {
             Some(tenant) if !tenant.waiters.is_empty() => tenant.counter,
             _ => self.lift(waiter).max(known.map_or(0, |tenant| tenant.counter)),
         };
         let turn = counter.saturating_add(own);
-        let others = self.waiting.iter().take_while(|(counter, _)| *counter <= turn);
-        let others = others.filter(|(_, tenant)| *tenant != waiter.tenant);
-        let ahead = others.filter_map(|(counter, tenant)| Some(sum(self.tenants.get(tenant)?).min(turn - counter)));
-        own + ahead.sum::<u64>()
+        let sooner = self.waiting.iter().take_while(|(counter, _)| *counter <= turn);
+        let others = sooner.filter(|(_, tenant)| *tenant != waiter.tenant);
+        let ahead = others.filter_map(|(counter, tenant)| Some(load(self.tenants.get(tenant)?).min(turn - counter)));
+        ahead.fold(own, u64::saturating_add)
     }
 
     fn lift(&self, waiter: &Waiter<T>) -> u64 {

@@ -14,6 +14,7 @@ mod fair_tenants;
 pub mod gcra;
 mod holds;
 pub mod limiter;
+mod load;
 mod meter;
 mod meter_id;
 mod now;
