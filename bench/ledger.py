@@ -1,8 +1,11 @@
 """The ledger's figures: `python -m bench.ledger`.
 
-Loads a synthetic spool (twenty calls a session, one in twenty with a failed attempt, some prompts repeated) in
-this process, pinned to one core, from closed segments to the last commit. Then fills the rollups, directly, with
-a year of ten million events a month, and asks what `fastgate costs --by feature,tenant,model --since 365d` asks.
+Loads a synthetic spool (twenty calls a session, one in twenty with a failed attempt, a fifth of the prompts
+repeated) in this process, pinned to one core, from closed segments to the last commit.
+
+Then fills the rollups with a year of ten million events a month, and asks what `fastgate costs --by
+feature,tenant,model --since 365d` asks. The rows are made directly, without events, and only those that the
+question reads: months, the days and hours before the first whole month, and the first ranges of sessions.
 """
 
 import argparse
@@ -10,18 +13,39 @@ import json
 import os
 import random
 import shutil
+import sqlite3
+import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from fastgate.billing.ledger.child import quieten_collector
 from fastgate.billing.ledger.loading import Loader
+from fastgate.billing.ledger.reading import Ledger
+from fastgate.billing.ledger.schema import (
+    BUCKETS,
+    EVENT_COLUMNS,
+    MEASURE_COLUMNS,
+    ROLLUPS,
+    Grain,
+    create_month,
+    month_start,
+    month_table,
+    rollup_table,
+)
 from fastgate.billing.ledger.segments import frame
 from fastgate.billing.ledger.sqlite_store import SqliteStore
 
 SEGMENT_RECORDS = 50_000
 CALLS_PER_SESSION = 20
 TENANTS, FEATURES, MODELS, USERS = 40, 12, 8, 20_000
+COMBINATIONS = TENANTS * FEATURES * MODELS
+# Ten million events a month, twenty to a session, which meet 2.5 models on average.
+SESSION_ROWS_A_DAY = 10_000_000 // 30 // 20 * 5 // 2
+# Those that an estimate reads, and some.
+SESSION_BUCKETS = 8
+NAMES = 50_000
 
 
 def records(count: int, seed: int, started_unix_us: int, spacing_us: int) -> Iterator[dict[str, object]]:
@@ -116,8 +140,82 @@ def load(folder: Path, count: int) -> None:
         file = store.file.stat().st_size
     print(
         f"loaded {loaded.events} events of {loaded.records} records ({size / count:.0f} bytes each) "
-        f"in {took:.2f} s: {loaded.events / took:.0f} events/s, {cpu / loaded.events * 1e6:.1f} us of CPU each; "
+        f"in {took:.2f} s: {loaded.events / took:.0f} events/s, {loaded.events / cpu:.0f} per second of CPU; "
         f"ledger {file / loaded.events:.0f} bytes an event"
+    )
+
+
+def fill_year(store: SqliteStore, first_unix_s: int, last_unix_s: int) -> None:
+    """Sums of a year that begins a day after the first event, and an event at each end."""
+    connection = store.connection
+    connection.execute("BEGIN")
+    for unix_s in (first_unix_s, last_unix_s):
+        table = month_table(unix_s * 1_000_000)
+        create_month(connection, table)
+        values = {"exchange_id": "x", "started_unix_us": unix_s * 1_000_000}
+        columns = [name for name, kind in EVENT_COLUMNS.items() if "NOT NULL" in kind]
+        connection.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
+            [values.get(name, 0) for name in columns],
+        )
+        connection.execute("UPDATE rolled_up SET sequence = 1 WHERE events = ?", (table,))
+    connection.executemany(
+        "INSERT INTO names VALUES (?, ?)", [(number, f"name {number}") for number in range(1, NAMES)]
+    )
+    months = sorted({month_start(day) for day in range(first_unix_s, last_unix_s, 86_400)})
+    fill_rollup(connection, "costs", "month", months, COMBINATIONS)
+    fill_rollup(connection, "costs", "day", range(months[0], months[1], 86_400), COMBINATIONS)
+    first_day = first_unix_s - first_unix_s % 86_400 + 86_400
+    fill_rollup(connection, "traffic", "hour", range(first_day, first_day + 86_400, 3600), COMBINATIONS)
+    days = range(first_day, last_unix_s, 86_400)
+    for bucket in range(SESSION_BUCKETS):
+        fill_rollup(connection, "sessions", "day", days, SESSION_ROWS_A_DAY // BUCKETS, bucket=bucket)
+    connection.execute("COMMIT")
+
+
+def fill_rollup(
+    connection: sqlite3.Connection,
+    rollup: str,
+    grain: Grain,
+    starts: Iterable[int],
+    rows: int,
+    bucket: int = 0,
+) -> None:
+    """So many rows with numbers in every column, for each start."""
+    dimensions = ROLLUPS[rollup][0]
+    sizes = {"tenant": TENANTS, "feature": FEATURES, "model": MODELS}
+    spread = {"tenant": "n", "feature": f"n / {TENANTS}", "model": f"n / {TENANTS * FEATURES}"}
+    # What is no part of the question tells rows apart.
+    values = [f"1 + ({spread[name]}) % {sizes[name]}" if name in sizes else "1 + n" for name in dimensions]
+    measures = [f"1000 + (n * 7919 + start * {place}) % 1000000" for place in range(len(MEASURE_COLUMNS))]
+    prefix = [str(bucket), "start"] if rollup == "sessions" else ["start"]
+    connection.execute(
+        f"INSERT INTO {rollup_table(rollup, grain)} "
+        "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ?), "
+        "starts (start) AS (SELECT value FROM json_each(?)) "
+        f"SELECT {', '.join([*prefix, *values, *measures])} FROM starts, numbers",
+        (rows, json.dumps(list(starts))),
+    )
+
+
+def ask_year(folder: Path, rounds: int) -> None:
+    """Fill the rollups and say how long the question takes, each time with a new connection."""
+    until = 1_795_000_000
+    since = until - 365 * 86_400
+    with SqliteStore(folder) as store:
+        fill_year(store, since - 86_400, until - 1)
+    took, cpu = list[float](), list[float]()
+    for _ in range(rounds):
+        began, began_cpu = time.perf_counter(), time.process_time()
+        with Ledger.open(folder) as ledger:
+            found = ledger.summary(("feature", "tenant", "model"), since, until)
+        took.append(time.perf_counter() - began)
+        cpu.append(time.process_time() - began_cpu)
+    print(
+        f"a year by feature, tenant, model: {len(found)} groups, "
+        f"median {statistics.median(took):.3f} s, worst {max(took):.3f} s of {rounds}, "
+        f"CPU {statistics.median(cpu):.3f} s"
+        f"{' (sessions estimated)' if found[0].is_sessions_estimated else ''}"
     )
 
 
@@ -125,11 +223,14 @@ def main() -> None:
     """Both runs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    quieten_collector()
     folder = Path(tempfile.mkdtemp(prefix="fastgate-bench-"))
     try:
-        load(folder, arguments.records)
+        load(folder / "load", arguments.records)
+        ask_year(folder / "year", arguments.rounds)
     finally:
         shutil.rmtree(folder)
 

@@ -27,7 +27,6 @@ POLL_S = 1.0
 WAIT_MAX_S = 30.0
 _NICE = 10
 _LAST_S = 2.0
-# Records and rows form no cycles; collecting them is a third of the work otherwise.
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 logger = logging.getLogger("fastgate.ledger")
@@ -41,7 +40,7 @@ def main(arguments: list[str]) -> int:
     # Ctrl-C reaches every process of a terminal; the gateway's end is ours.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICE)
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    quieten_collector()
     waiting = Waiting(sys.stdin.buffer)
     try:
         follow(Path(arguments[0]), waiting)
@@ -49,6 +48,11 @@ def main(arguments: list[str]) -> int:
         logger.error("%s", error)
         return 1
     return 0
+
+
+def quieten_collector() -> None:
+    """Look for cycles rarely: records and rows form none, and there are millions of them."""
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
 class Waiting:

@@ -53,6 +53,15 @@ class Question(msgspec.Struct, frozen=True):
             time = f"{EVERY_BUCKET} AND {time}"
         return self._sums(self.keys_of_rollup(), SUMS_OF_ROLLUPS, table, time)
 
+    def of_parts(self, parts: Sequence[str]) -> str:
+        """What `of_events` and `of_rollup` give for parts of a time, together."""
+        keys = [f"key_{place}" for place in range(len(self.by))]
+        return (
+            f"SELECT {', '.join([*keys, SUMS_OF_ROLLUPS])} "
+            f"FROM ({' UNION ALL '.join(f'SELECT * FROM ({part})' for part in parts)}) "
+            f"GROUP BY {', '.join(keys) or 'NULL'}"
+        )
+
     def keys_of_events(self, table: str) -> list[str]:
         """What to group a month table by, in the order of `by`."""
         starts = {**START_OF, "month": str(month_bounds(table)[0])}

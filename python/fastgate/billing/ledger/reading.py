@@ -31,11 +31,12 @@ from fastgate.billing.ledger.schema import (
     month_start,
     rolled_up,
 )
-from fastgate.billing.ledger.summary import Point, Summary
+from fastgate.billing.ledger.summary import Point, Summary, summary_of
 
 Where: TypeAlias = Mapping[Dimension, Sequence[str | None]]
 """Values that count, by dimension; None for events that name nothing. Times can't be among them."""
 
+_US = 1_000_000
 _ATTEMPT = "0|[1-9][0-9]{0,8}"
 _SHOWN: dict[str, str] = {"hour": "%Y-%m-%dT%H:00Z", "day": "%Y-%m-%d", "month": "%Y-%m"}
 # Values of a group, before names take their ids' places.
@@ -153,7 +154,7 @@ class Ledger:
                 rows = self._connection.execute(
                     f"SELECT {', '.join(EVENT_COLUMNS)} FROM {table} "
                     f"WHERE {events_within(table)}{question.condition} ORDER BY sequence",
-                    (since_unix_s * 1_000_000, until_unix_s * 1_000_000, *question.values),
+                    (since_unix_s * _US, until_unix_s * _US, *question.values),
                 )
                 for row in rows:
                     yield self._event(row, text)
@@ -202,17 +203,22 @@ class Ledger:
         first, last = span[0] // 1_000_000, span[1] // 1_000_000 + 1
         since = month_start(first) if since <= first else since
         until = ceiling("month", last) if until >= last else until
-        groups: dict[_Key, Summary] = {}
-        dimensions = len(question.by)
+        parts, values = list[str](), list[int]()
         for piece in pieces(question.needed, since, until):
-            for table in (
-                [piece.table] if piece.table else self._months(piece.since_unix_s, piece.until_unix_s)
-            ):
-                scale = 1 if piece.table else 1_000_000
-                sql = question.of_rollup(table) if piece.table else question.of_events(table)
-                bounds = (piece.since_unix_s * scale, piece.until_unix_s * scale)
-                for row in self._connection.execute(sql, (*bounds, *question.values)):
-                    groups.setdefault(row[:dimensions], Summary(group=())).add(row[dimensions:])
+            if piece.table:
+                parts.append(question.of_rollup(piece.table))
+                values += (piece.since_unix_s, piece.until_unix_s, *question.values)
+                continue
+            for month in self._months(piece.since_unix_s, piece.until_unix_s):
+                parts.append(question.of_events(month))
+                values += (piece.since_unix_s * _US, piece.until_unix_s * _US, *question.values)
+        if not parts:
+            return {}
+        dimensions = len(question.by)
+        groups = {
+            row[:dimensions]: summary_of(row[dimensions:])
+            for row in self._connection.execute(question.of_parts(parts), values)
+        }
         counted = sessions.count(self._connection, question, since, until, self._months)
         if counted is not None:
             for key, summary in groups.items():

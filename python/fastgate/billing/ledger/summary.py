@@ -1,6 +1,7 @@
 """What is added up for a group of events."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -70,17 +71,9 @@ class Summary(msgspec.Struct, kw_only=True):
     is_sessions_estimated: bool = False
     """There are so many that a part was counted and scaled up."""
 
-    def add(self, sums: Sequence[int]) -> None:
-        """Add a row of `schema.MEASURE_COLUMNS`."""
-        for place, name in enumerate(_COUNT_NAMES):
-            setattr(self, name, getattr(self, name) + sums[place])
-        for place, name in enumerate(_AMOUNT_NAMES):
-            upper, lower = sums[len(_COUNT_NAMES) + 2 * place], sums[len(_COUNT_NAMES) + 2 * place + 1]
-            setattr(self, name, getattr(self, name) + (upper << LOWER_BITS) + lower)
-
     def merge(self, other: "Summary") -> None:
         """Add what another one holds, bar its sessions: those of two groups may be the same."""
-        for name in (*_COUNT_NAMES, *_AMOUNT_NAMES):
+        for name in _NAMES:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
@@ -91,5 +84,13 @@ class Point(msgspec.Struct, frozen=True):
     summary: Summary
 
 
-_COUNT_NAMES = tuple(COUNTS)
-_AMOUNT_NAMES = tuple(AMOUNTS)
+def summary_of(sums: Sequence[int]) -> Summary:
+    """A row of `schema.MEASURE_COLUMNS`, so far without its group and sessions."""
+    upper, lower = sums[_COUNTS::2], sums[_COUNTS + 1 :: 2]
+    amounts = [(high << LOWER_BITS) + low for high, low in zip(upper, lower, strict=True)]
+    values: dict[str, Any] = dict(zip(_NAMES, (*sums[:_COUNTS], *amounts), strict=True))
+    return Summary(group=(), **values)
+
+
+_COUNTS = len(COUNTS)
+_NAMES = (*COUNTS, *AMOUNTS)
