@@ -85,13 +85,15 @@ def sums_of_rows(source: str, rollup: str, grain: Grain, rows: str, month_start_
 
 def _statements(events: str) -> Iterator[str]:
     first, _ = month_bounds(events)
-    for source, (_, rollups) in SOURCES.items():
+    for source, (finest, rollups) in SOURCES.items():
         for rollup in rollups:
             dimensions, grains = ROLLUPS[rollup]
             keys = ", ".join(key_columns(rollup, dimensions))
             for grain in grains:
+                rows = f"SELECT {keys}, {_MEASURES} FROM temp.added_{source} WHERE true"
+                if (rollup, grain) != (source, finest):
+                    rows = sums_of_rows(source, rollup, grain, f"temp.added_{source}", first)
                 yield (
-                    f"INSERT INTO {rollup_table(rollup, grain)} ({keys}, {_MEASURES}) "
-                    f"{sums_of_rows(source, rollup, grain, f'temp.added_{source}', first)} "
+                    f"INSERT INTO {rollup_table(rollup, grain)} ({keys}, {_MEASURES}) {rows} "
                     f"ON CONFLICT ({keys}) DO UPDATE SET {_ADDED}"
                 )

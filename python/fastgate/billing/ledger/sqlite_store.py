@@ -39,7 +39,7 @@ LOCK_FILE = "loader.lock"
 _US_PER_DAY = 86_400_000_000
 # Days whose prompts are remembered: today's, and those of what is loaded late.
 _PROMPT_DAYS = 3
-_ROLLED_UP_AT_ONCE = 100_000
+_ROLLED_UP_AT_ONCE = 200_000
 _NAMES_REMEMBERED = 200_000
 _INSERT = (
     f"INSERT OR IGNORE INTO {{}} ({', '.join(EVENT_COLUMNS)}) VALUES ({', '.join('?' * len(EVENT_COLUMNS))})"
