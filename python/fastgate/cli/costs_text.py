@@ -11,7 +11,7 @@ from fastgate.billing.reports.report import Report
 from fastgate.billing.reports.waste import Waste
 from fastgate.cli.columns import Row, table
 from fastgate.cli.costs_table import NOTHING, costs_table, count, named, percent
-from fastgate.cli.terminal import Style, bar, name
+from fastgate.cli.terminal import Shown, Style, bar, name
 
 ANOMALIES_SHOWN = BUDGETS_SHOWN = 10
 _BAR = 10
@@ -53,7 +53,7 @@ def title(report: Report) -> str:
 
 def _table(report: Report, style: Style, width: int) -> list[str]:
     head, *rows, total = costs_table(report, width)
-    widest = max(map(len, (head, *rows, total)))
+    widest = max(len(Shown(line)) for line in (head, *rows, total))
     return [
         style.dim(head),
         *(_LOSS.sub(lambda loss: style.red(loss[0]), line) for line in rows),

@@ -40,7 +40,7 @@ def exchanges(seed: int, number: int) -> Iterator[tuple[dict[str, Any], list[Eve
         usage = {"input_tokens": random.randrange(10**5), "output_tokens": random.randrange(10**4)}
         cost = random.choice([None, 0, random.randrange(10**13)])
         truncated, outcome = random.random() < 0.2, random.choice(["answered", "answered", "client_gone"])
-        record = {
+        record: dict[str, Any] = {
             "v": 1,
             "id": f"fgr_{n:06}",
             "started_unix_us": moment * 1_000_000,

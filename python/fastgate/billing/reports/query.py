@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 import msgspec
 
@@ -44,6 +44,48 @@ class Books(Protocol):
         *,
         zone: tzinfo = ...,
     ) -> "list[Point]": ...
+
+
+class Remembering:
+    """Books that look up a question once, however often it is asked while a report is made."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._summaries: dict[object, list[Summary]] = {}
+        self._series: dict[object, list[Point]] = {}
+
+    def span(self) -> tuple[int, int] | None:
+        """As `Ledger.span`."""
+        return self._books.span()
+
+    def summary(
+        self,
+        by: "Sequence[Dimension]",
+        since_unix_s: int,
+        until_unix_s: int,
+        where: "Mapping[Dimension, Sequence[str | None]] | None" = None,
+    ) -> "list[Summary]":
+        """As `Ledger.summary`; what it gives is not to be changed."""
+        key = (tuple(by), since_unix_s, until_unix_s, _frozen(where))
+        if key not in self._summaries:
+            self._summaries[key] = self._books.summary(by, since_unix_s, until_unix_s, where)
+        return self._summaries[key]
+
+    def series(
+        self,
+        by: "Sequence[Dimension]",
+        step: "Grain",
+        since_unix_s: int,
+        until_unix_s: int,
+        where: "Mapping[Dimension, Sequence[str | None]] | None" = None,
+        *,
+        zone: tzinfo = UTC,
+    ) -> "list[Point]":
+        """As `Ledger.series`; what it gives is not to be changed."""
+        key = (tuple(by), step, since_unix_s, until_unix_s, _frozen(where), zone)
+        if key not in self._series:
+            self._series[key] = self._books.series(by, step, since_unix_s, until_unix_s, where, zone=zone)
+        return self._series[key]
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -109,6 +151,10 @@ def daily(books: Books, by: Sequence[str], period: Period, where: Where) -> dict
     for group, start_s, cost in points(books, by, "day", period, where):
         found.setdefault(group, {})[period.day(start_s)] = cost
     return found
+
+
+def _frozen(where: Mapping[Any, Sequence[str | None]] | None) -> object:
+    return tuple((name, tuple(values)) for name, values in sorted((where or {}).items()))
 
 
 def _zone(period: Period) -> tzinfo:

@@ -13,7 +13,7 @@ from fastgate.billing.reports.earnings import earnings, is_import_left_out
 from fastgate.billing.reports.imported import Earned
 from fastgate.billing.reports.money import divided
 from fastgate.billing.reports.periods import Period, rfc3339, starts
-from fastgate.billing.reports.query import TIMES, Books, By, Question, daily, used
+from fastgate.billing.reports.query import TIMES, Books, By, Question, Remembering, daily, used
 from fastgate.billing.reports.revenue import Group, Prices
 from fastgate.billing.reports.rows import Row, merged, nobodys, row
 from fastgate.billing.reports.waste import DEBUG_FEATURES, Waste, waste
@@ -80,6 +80,7 @@ def report(books: Books, question: Question, wishes: Wishes, sources: Sources, n
     Raises:
         LedgerError: The ledger is damaged.
     """
+    books = Remembering(books)
     span = books.span()
     rows = _rows(books, question, sources, None if span is None else span[0] // 1_000_000)
     _add_cost_per_session(books, question, rows)
@@ -87,7 +88,11 @@ def report(books: Books, question: Question, wishes: Wishes, sources: Sources, n
     total = merged(rows, ())
     total.sessions, total.sessions_are_estimated = _sessions(books, question)
     _set_cost_per_session(books, question, total)
-    parts = [] if set(question.by) & {*TIMES} else _add_trends(books, question, wishes.parts, shown, total)
+    parts = (
+        []
+        if set(question.by) & {*TIMES}
+        else _add_trends(books, question, wishes.parts, (shown, rest, total))
+    )
     found, judged, young = _anomalies(books, question, now_unix_s)
     used_budgets, left_out = budgets(books, sources.known, now_unix_s, question.where)
     return Report(
@@ -184,13 +189,20 @@ def _divide(found: Row, outside_pusd: int) -> None:
         found.cost_per_session_pusd = divided(found.cost_pusd - outside_pusd, found.sessions)
 
 
-def _add_trends(books: Books, question: Question, most: int, shown: list[Row], total: Row) -> list[int]:
-    groups = [found.group for found in shown]
+def _add_trends(
+    books: Books, question: Question, most: int, rows: tuple[list[Row], list[Row], Row]
+) -> list[int]:
+    """Give a trend to the rows shown and the total; where the trend's parts begin."""
+    shown, rest, total = rows
     parts = trend.parts(question.period, question.by, most)
-    trends = trend.trends(books, question, groups, parts)
+    trends = trend.trends(books, question, [found.group for found in shown], parts)
     for found in shown:
         found.trend_pusd = trends[found.group]
-    total.trend_pusd = trend.trends(books, msgspec.structs.replace(question, by=()), [()], parts)[()]
+    total.trend_pusd = (
+        trend.trends(books, msgspec.structs.replace(question, by=()), [()], parts)[()]
+        if rest
+        else [sum(costs) for costs in zip(*trends.values(), strict=True)] or [0] * len(parts.begins)
+    )
     return parts.begins
 
 
