@@ -68,7 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="features that are only for trying things out; `*` stands for anything (default: %(default)s)",
     )
     _add_place(parser)
-    actions = parser.add_subparsers(dest="action", metavar="import-revenue")
+    actions = parser.add_subparsers(dest="action", metavar="[import-revenue]")
     action = actions.add_parser(
         "import-revenue",
         help="keep what was earned: a CSV file with the columns date, feature, tenant, usd",
