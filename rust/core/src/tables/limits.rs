@@ -147,6 +147,14 @@ pub struct Capacity {
     pub weights: TokenWeights,
 }
 
+impl Capacity {
+    /// Whether nobody said anything of limits.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        *self == Self { weights: self.weights, ..Self::default() }
+    }
+}
+
 /// How a vendor counts tokens against its limits.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]

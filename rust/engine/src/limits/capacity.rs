@@ -39,6 +39,9 @@ pub(super) struct DeploymentMeters {
     pub(super) lone_credential: Option<Arc<Metered>>,
     /// Index of the provider.
     pub(super) provider: usize,
+    /// Something is configured for it or its credentials. Where nothing is, nobody counts, and what the provider says of
+    /// its limits is left to it: an answer of 429 says what is to be done.
+    pub(super) is_limited: bool,
 }
 
 /// One of a provider's several credentials.
@@ -98,6 +101,10 @@ impl Capacities {
         need: &Need,
         now: Instant,
     ) -> Result<Taken, Blocked> {
+        if !self.deployments[deployment].is_limited {
+            let credential = self.fleet.credential(deployment, random, now);
+            return Ok(Taken::new(Arc::clone(self), deployment, credential, SmallVec::new()));
+        }
         if self.is_waited_for(deployment) {
             return Err(Blocked { free_at_ns: None });
         }
@@ -106,8 +113,11 @@ impl Capacities {
 
     /// Whether a call would find room just now, with some credential, and nobody waits for it.
     pub(crate) fn has_room(&self, deployment: usize, need: &Need, now: Instant) -> bool {
-        let moment = self.clock.moment(now);
         let meters = &self.deployments[deployment];
+        if !meters.is_limited {
+            return true;
+        }
+        let moment = self.clock.moment(now);
         let has_room = |metered: &Arc<Metered>| metered.meter.lock().has_room(need, moment).is_ok();
         let of_credential =
             |several: &CredentialMeters| several.credential.as_ref().is_none_or(has_room) && has_room(&several.pair);

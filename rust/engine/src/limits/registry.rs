@@ -69,10 +69,13 @@ impl CapacityRegistry {
                 let account = account(provider);
                 // Another address or model under the same name is another deployment.
                 let name = (account, deployment.id.as_str(), deployment.model.as_deref());
+                let is_unlimited =
+                    |limits: &Capacity| Capacity { weights: limits.weights, ..Capacity::default() } == *limits;
+                let is_limited = !is_unlimited(&deployment.limits)
+                    || provider.credentials.iter().any(|credential| !is_unlimited(&credential.limits));
                 let weights = Capacity { weights: deployment.limits.weights, ..Capacity::default() };
                 let mut of_credential = |limits: &Capacity, secret: &str| {
-                    let is_limited = Capacity { weights: weights.weights, ..*limits } != weights;
-                    is_limited.then(|| find(self.key(1, (account, secret)), limits))
+                    (!limits.is_unlimited()).then(|| find(self.key(1, (account, secret)), limits))
                 };
                 let mut lone_credential = None;
                 let mut credentials = Vec::new();
@@ -98,6 +101,7 @@ impl CapacityRegistry {
                     credentials,
                     lone_credential,
                     provider: deployment.provider,
+                    is_limited,
                 }
             })
             .collect();
