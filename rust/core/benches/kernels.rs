@@ -291,6 +291,8 @@ fn limit_rules() -> Rules {
     tables["tiers"] = json!([{"id": "paid", "weight": 1}]);
     tables["tenants"] =
         (0..100).map(|index| json!({"id": format!("tenant-{index}"), "tier": 0, "region": null})).collect();
+    tables["keys"] = json!([{"digest": "0123456789ab".repeat(6)[..64], "tenant": 0, "user": null, "feature": null,
+        "models": null, "deployments": null, "expires_unix_s": null}]);
     tables["limits"] = applying.into_iter().chain(others).collect();
     Rules::prepare(&Tables::from_json(tables.to_string().as_bytes()).expect("valid")).expect("rules")
 }

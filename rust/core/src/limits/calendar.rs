@@ -86,13 +86,13 @@ impl Periods {
     /// The first second of a date.
     fn start_s(&self, date: Date) -> Result<i64, jiff::Error> {
         let midnight = self.zone.to_ambiguous_timestamp(date.to_datetime(time(0, 0, 0, 0)));
-        let earlier = midnight.clone().earlier()?;
+        let earlier = midnight.earlier()?;
         if !matches!(midnight.offset(), AmbiguousOffset::Gap { .. }) {
             return Ok(earlier.as_second());
         }
         // The clock jumps over midnight, perhaps from before it: the day begins where it lands.
         let jump = self.zone.following(earlier).next().map(|transition| transition.timestamp());
-        Ok(jump.map_or(midnight.compatible()?, |jump| jump).as_second())
+        Ok(jump.map_or_else(|| midnight.compatible(), Ok)?.as_second())
     }
 }
 

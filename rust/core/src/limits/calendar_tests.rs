@@ -28,12 +28,14 @@ fn shown(zone: &TimeZone, period: Period, unix_s: i64) -> Date {
     let shown = zone.to_datetime(Timestamp::from_second(unix_s).unwrap()).date();
     match period {
         Period::Day => shown,
-        Period::Week => (0..7).map(|days| shown.checked_sub(Span::new().days(days)).unwrap()).find(is_monday).unwrap(),
+        Period::Week => {
+            (0..7).map(|days| shown.checked_sub(Span::new().days(days)).unwrap()).find(|date| is_monday(*date)).unwrap()
+        }
         Period::Month => date(shown.year(), shown.month(), 1),
     }
 }
 
-fn is_monday(date: &Date) -> bool {
+fn is_monday(date: Date) -> bool {
     date.weekday() == jiff::civil::Weekday::Monday
 }
 

@@ -60,9 +60,9 @@ impl Holds {
 
     /// What was reserved, if it still was.
     pub(super) fn close(&mut self, HoldId(id): HoldId) -> Option<Hold> {
-        let (serial, index) = ((id >> 32) as u32, id as u32);
+        let index = u32::try_from(id & u64::from(u32::MAX)).ok()?;
         let place = self.places.get_mut(index as usize)?;
-        if !place.is_open || place.serial != serial {
+        if !place.is_open || u64::from(place.serial) != id >> 32 {
             return None;
         }
         place.is_open = false;

@@ -114,7 +114,9 @@ pub(super) fn rule_hashes(rule: &LimitRule, tables: &Tables) -> (u128, u128) {
             if !per.implies(scope) {
                 texts.push(&bit(scope).to_string());
                 texts.push(&names.len().to_string());
-                names.iter().for_each(|name| texts.push(name));
+                for name in names {
+                    texts.push(name);
+                }
             }
         }
         texts.hash()

@@ -9,6 +9,7 @@ mod calendar;
 mod calendar_quota;
 pub mod capacity;
 mod concurrency;
+mod conditions;
 pub mod fair_queue;
 mod fair_tenants;
 pub mod gcra;

@@ -3,11 +3,15 @@
 use foldhash::HashMap;
 use smallvec::SmallVec;
 
+use super::conditions::Conditions;
 use super::meter::{Allowance, MeterSpec};
 use super::meter_id::{ScopeSet, identity_hash, rule_hashes};
 use super::rule_index::RuleIndex;
-use crate::tables::Tables;
 use crate::tables::limits::{LimitRule, Scope, Window};
+use crate::tables::{Key, Tables};
+
+const TENANT_ALONE: ScopeSet = ScopeSet::EMPTY.with(Scope::Tenant);
+const KEY_ALONE: ScopeSet = ScopeSet::EMPTY.with(Scope::Key);
 
 /// Whose request it is.
 ///
@@ -44,37 +48,29 @@ pub struct Applied {
 }
 
 /// Rules, prepared.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    /// In their order.
+    list: Vec<Rule>,
     specs: Vec<MeterSpec>,
     index: RuleIndex,
-    /// By index: hashes of what is counted per tenant alone.
+    /// Hashes of what is counted per tenant alone, by index, and per key alone: a look-up is a tenth of a hash.
     tenant_hashes: Vec<u128>,
+    key_hashes: HashMap<String, u128>,
     tenants: Vec<String>,
     tiers: Vec<String>,
 }
 
+/// What every candidate is looked at for; the rest is behind pointers that most rules lack.
 #[derive(Debug)]
 struct Rule {
     hash: u128,
-    per: ScopeSet,
-    when: When,
     allowance: Allowance,
-    /// Whether it is a rate.
+    per: ScopeSet,
     is_rate: bool,
-    key_allowances: HashMap<String, Allowance>,
-}
-
-/// Conditions with what they take sorted; `None` does not matter.
-#[derive(Debug)]
-struct When {
-    tenant: Option<Vec<usize>>,
-    tier: Option<Vec<usize>>,
-    key: Option<Vec<String>>,
-    user: Option<Vec<String>>,
-    feature: Option<Vec<String>>,
-    model: Option<Vec<String>>,
+    /// What the index leaves open.
+    conditions: Option<Box<Conditions>>,
+    key_allowances: Option<Box<HashMap<String, Allowance>>>,
 }
 
 impl Rules {
@@ -94,13 +90,17 @@ impl Rules {
             specs.push(MeterSpec::prepare(rule, shared_meter).map_err(said)?);
             rules.push(Rule::prepare(rule, hash));
         }
-        let tenant_hash = |id: &String| identity_hash(ScopeSet::of(&[Scope::Tenant]), ScopeSet::EMPTY, |_| id);
+        let tenant_hash = |id: &String| identity_hash(TENANT_ALONE, ScopeSet::EMPTY, |_| id);
+        let key_hash = |key: &Key| (key.id().to_owned(), identity_hash(KEY_ALONE, ScopeSet::EMPTY, |_| key.id()));
+        let is_per_key = rules.iter().any(|rule: &Rule| rule.per == KEY_ALONE);
+        let keys = if is_per_key { &tables.keys[..] } else { &[] };
         let tenants: Vec<_> = tables.tenants.iter().map(|tenant| tenant.id.clone()).collect();
         Ok(Self {
-            rules,
+            list: rules,
             specs,
             index: RuleIndex::new(tables),
             tenant_hashes: tenants.iter().map(tenant_hash).collect(),
+            key_hashes: keys.iter().map(key_hash).collect(),
             tenants,
             tiers: tables.tiers.iter().map(|tier| tier.id.clone()).collect(),
         })
@@ -114,17 +114,14 @@ impl Rules {
     #[must_use]
     pub fn applied(&self, who: &Who<'_>) -> SmallVec<[Applied; 8]> {
         let mut applied = SmallVec::<[Applied; 8]>::new();
-        let mut hashes = SmallVec::<[(ScopeSet, u128); 8]>::new();
-        for index in self.index.candidates(who) {
-            let rule = &self.rules[index];
-            if !rule.when.is_met(who) || (rule.per.has(Scope::Session) && who.session.is_none()) {
+        let mut hashes = SmallVec::<[(ScopeSet, u128); 4]>::new();
+        for index in self.index.candidates(who).into_iter().flatten() {
+            let rule = &self.list[*index];
+            let lacks_session = rule.per.has(Scope::Session) && who.session.is_none();
+            if lacks_session || rule.conditions.as_ref().is_some_and(|conditions| !conditions.are_met(who)) {
                 continue;
             }
-            let own = if rule.key_allowances.is_empty() {
-                None
-            } else {
-                who.key.and_then(|key| rule.key_allowances.get(key))
-            };
+            let own = rule.key_allowances.as_ref().and_then(|own| own.get(who.key?));
             let scopes = if own.is_some() && rule.is_rate { rule.per.with(Scope::Key) } else { rule.per };
             let known = hashes.iter().find(|(known, _)| *known == scopes).map(|(_, hash)| *hash);
             let identity = known.unwrap_or_else(|| {
@@ -133,9 +130,11 @@ impl Rules {
                 hash
             });
             let allowance = own.copied().unwrap_or(rule.allowance);
-            add(&mut applied, Applied { rule: index, meter: rule.hash.wrapping_add(identity), allowance });
+            add(&mut applied, Applied { rule: *index, meter: rule.hash.wrapping_add(identity), allowance });
         }
-        applied.sort_unstable_by_key(|applied| applied.rule);
+        if !applied.is_sorted_by_key(|applied| applied.rule) {
+            applied.sort_unstable_by_key(|applied| applied.rule);
+        }
         applied
     }
 
@@ -146,10 +145,13 @@ impl Rules {
     }
 
     fn identity_hash(&self, scopes: ScopeSet, who: &Who<'_>) -> u128 {
-        if scopes == ScopeSet::of(&[Scope::Tenant]) {
-            if let Some(hash) = self.tenant_hashes.get(who.tenant) {
-                return *hash;
-            }
+        let known = match scopes {
+            TENANT_ALONE => self.tenant_hashes.get(who.tenant),
+            KEY_ALONE => who.key.and_then(|key| self.key_hashes.get(key)),
+            _ => None,
+        };
+        if let Some(hash) = known {
+            return *hash;
         }
         let tenant = self.tenants.get(who.tenant).map_or("", String::as_str);
         let tier = who.tier.and_then(|tier| self.tiers.get(tier));
@@ -208,25 +210,15 @@ impl Rule {
             Window::Rate { burst, .. } => burst,
             _ => 0,
         };
-        let when = &rule.when;
+        let own = |(key, amount): (&String, &u64)| (key.clone(), own(rule, *amount, burst));
+        let key_allowances: HashMap<_, _> = rule.key_amounts.iter().map(own).collect();
         Self {
             hash,
-            per: ScopeSet::of(&rule.per),
-            when: When {
-                tenant: sorted(&when.tenant),
-                tier: sorted(&when.tier),
-                key: sorted(&when.key),
-                user: sorted(&when.user),
-                feature: sorted(&when.feature),
-                model: sorted(&when.model),
-            },
             allowance: Allowance { amount: rule.amount, burst },
+            per: ScopeSet::of(&rule.per),
             is_rate: matches!(rule.window, Window::Rate { .. }),
-            key_allowances: rule
-                .key_amounts
-                .iter()
-                .map(|(key, amount)| (key.clone(), own(rule, *amount, burst)))
-                .collect(),
+            conditions: Conditions::beyond_index(&rule.when).map(Box::new),
+            key_allowances: (!key_allowances.is_empty()).then(|| Box::new(key_allowances)),
         }
     }
 }
@@ -236,32 +228,6 @@ fn own(rule: &LimitRule, amount: u64, burst: u64) -> Allowance {
     let scaled = u128::from(burst) * u128::from(amount) / u128::from(rule.amount.max(1));
     let burst = u64::try_from(scaled).unwrap_or(u64::MAX).max(u64::from(burst > 0));
     Allowance { amount, burst }
-}
-
-fn sorted<T: Clone + Ord>(values: &Option<Vec<T>>) -> Option<Vec<T>> {
-    let mut values = values.clone()?;
-    values.sort_unstable();
-    Some(values)
-}
-
-impl When {
-    fn is_met(&self, who: &Who<'_>) -> bool {
-        is_among_indices(self.tenant.as_deref(), Some(who.tenant))
-            && is_among_indices(self.tier.as_deref(), who.tier)
-            && is_among(self.key.as_deref(), who.key)
-            && is_among(self.user.as_deref(), who.user)
-            && is_among(self.feature.as_deref(), who.feature)
-            && is_among(self.model.as_deref(), who.model)
-    }
-}
-
-fn is_among_indices(indices: Option<&[usize]>, index: Option<usize>) -> bool {
-    indices.is_none_or(|indices| index.is_some_and(|index| indices.binary_search(&index).is_ok()))
-}
-
-fn is_among(names: Option<&[String]>, name: Option<&str>) -> bool {
-    let among = |names: &[String], name: &str| names.binary_search_by(|known| known.as_str().cmp(name)).is_ok();
-    names.is_none_or(|names| name.is_some_and(|name| among(names, name)))
 }
 
 #[cfg(test)]

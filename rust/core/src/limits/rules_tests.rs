@@ -11,6 +11,11 @@ fn tables(limits: &Value) -> Tables {
         {"id": "acme", "tier": 1, "region": null}, {"id": "beta", "tier": 0, "region": null},
         {"id": "coop", "tier": 1, "region": null}, {"id": "dune", "tier": null, "region": null},
     ]);
+    let key = |digest: String| {
+        json!({"digest": digest, "tenant": 0, "user": null, "feature": null, "models": null, "deployments": null,
+            "expires_unix_s": null})
+    };
+    tables["keys"] = json!([key("0123456789ab".repeat(6)[..64].to_owned())]);
     tables["limits"] = limits.clone();
     Tables::from_json(tables.to_string().as_bytes()).unwrap()
 }
@@ -169,6 +174,13 @@ fn ids_are_the_same_in_every_version() {
 
 const IDS: [&str; 3] =
     ["d95855d83999bd0b8efa8f95dc8d80f4", "585ace084c7ebb8c1b1ce7f6c7f506f8", "e4fcaaf9e34b6f7e2e9a3a5ac2bb2df6"];
+
+#[test]
+fn a_key_has_one_id_whether_or_not_it_is_configured() {
+    let (known, unknown) = (prepare(&json!([limit("key", &["key"], &json!({}), "tokens", &hour())])), Rules::default());
+    let alone = |rules: &Rules| rules.identity_hash(KEY_ALONE, &WHO);
+    assert_eq!((known.key_hashes.len(), alone(&known)), (1, alone(&unknown)));
+}
 
 #[test]
 fn a_rule_that_is_changed_keeps_its_meter() {

@@ -116,10 +116,8 @@ proptest! {
         for step in steps {
             match step {
                 Step::Wait(ns) => now_ns += ns,
-                Step::Reserve(cost) => {
-                    if quota.check(cost, 30, now_ns).is_ok() {
-                        log.0.push((now_ns, cost, Some(quota.hold(cost, now_ns))));
-                    }
+                Step::Reserve(cost) if quota.check(cost, 30, now_ns).is_ok() => {
+                    log.0.push((now_ns, cost, Some(quota.hold(cost, now_ns))));
                 }
                 Step::Settle(which, used) if !log.0.is_empty() => {
                     let index = which.index(log.0.len());
