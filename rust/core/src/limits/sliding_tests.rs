@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// 30 parts of 7 ns and a bit.
-const WINDOW_NS: u64 = 211;
+/// 30 parts of 7 ns: no slack between them and the window.
+const WINDOW_NS: u64 = 210;
 const START_NS: u64 = 1_000_003;
 
 /// All there was, kept for good: when, how much, and whether it may still change.

@@ -139,8 +139,8 @@ impl Book {
     #[must_use]
     pub fn standing(&self, rules: &Rules, applied: &Applied, now: Now) -> Standing {
         let spec = &rules.specs()[applied.rule];
-        let shared = self.is_full().then_some(spec.shared_meter);
-        for id in [Some(applied.meter), shared].into_iter().flatten() {
+        let in_its_place = self.is_full().then_some(spec.shared_meter);
+        for id in [Some(applied.meter), in_its_place].into_iter().flatten() {
             let mut shard = self.lock(id);
             let now = shard.at(now);
             if let Some(meter) = shard.get(id) {
@@ -200,13 +200,13 @@ impl Book {
         let mut guards = self.lock_all(rules, wanted.clone(), is_full);
         let mut parts = SmallVec::<[Part; 8]>::new();
         let mut new = SmallVec::<[u128; 8]>::new();
-        let (mut denied, mut shared) = (None::<Denied>, 0);
+        let (mut denied, mut without_room) = (None::<Denied>, 0);
         for Wanted { applied, cost, on } in wanted {
             let spec = &rules.specs()[applied.rule];
             let mut id = on.unwrap_or(applied.meter);
             if is_full && on.is_none() && guards.shard(id).get(id).is_none() {
                 id = spec.shared_meter;
-                shared += 1;
+                without_room += 1;
             }
             let shard = guards.shard(id);
             let now = shard.at(now);
@@ -230,7 +230,7 @@ impl Book {
         }
         let Some(denied) = denied else {
             self.identities.fetch_add(new.len(), Ordering::Relaxed);
-            self.shared.fetch_add(shared, Ordering::Relaxed);
+            self.shared.fetch_add(without_room, Ordering::Relaxed);
             return Ok(parts);
         };
         for part in &parts {

@@ -81,7 +81,9 @@ fn no_schedule_lets_more_through_or_loses_a_unit() {
                     }
                     let Ok(mut held) = book.reserve(&rules, &asks, NOW) else { continue };
                     assert!(held_now.fetch_add(4, Ordering::Relaxed) + 4 + used_in_all.load(Ordering::Relaxed) <= 10);
-                    asks.iter_mut().for_each(|ask| ask.cost += u64::from(ask.cost > 1));
+                    for ask in &mut asks {
+                        ask.cost += u64::from(ask.cost > 1);
+                    }
                     let topped_up = u64::from(book.top_up(&rules, &mut held, &asks, NOW).is_ok());
                     let used = [1, 4 + topped_up][round];
                     held_now.fetch_sub(4, Ordering::Relaxed);
