@@ -118,6 +118,8 @@ struct Tier<T> {
     weight: u32,
     is_configured: bool,
     tag: u128,
+    /// The tag at its last turn, or when it came back.
+    started: u128,
     waiting: usize,
     classes: [FairTenants<T>; CLASSES],
 }
@@ -186,6 +188,7 @@ impl<T> FairQueue<T> {
         let at = self.tier_index(waiter.tier);
         if self.tiers[at].waiting == 0 {
             self.tiers[at].tag = self.tiers[at].tag.max(lift);
+            self.tiers[at].started = self.tiers[at].tag;
         }
         let id = self.next;
         self.next += 1;
@@ -243,6 +246,7 @@ impl<T> FairQueue<T> {
         let (id, account, deployment) = self.first_fitting(now_ns, &mut fits)?;
         let tier = self.tiers.iter_mut().find(|tier| tier.id == account.tier)?;
         self.floor = self.floor.max(tier.tag);
+        tier.started = tier.tag;
         let tokens = tier.classes[account.class as usize].begin_service(account.tenant, id)?;
         tier.move_tag(tokens.cast_signed());
         let waiter = self.remove(id, now_ns)?;
@@ -328,17 +332,18 @@ impl<T> FairQueue<T> {
             return at;
         }
         let classes = std::array::from_fn(|_| FairTenants::new());
-        self.tiers.push(Tier { id, weight: 1, is_configured: false, tag: 0, waiting: 0, classes });
+        self.tiers.push(Tier { id, weight: 1, is_configured: false, tag: 0, started: 0, waiting: 0, classes });
         self.tiers.len() - 1
     }
 
-    /// The lowest tag among the tiers that the first ones of which compete with the newcomer.
+    /// Where a tier starts that comes back: with the lowest of those it competes with, by the tag of what is being
+    /// served and not of what is next, so that it need not wait for a whole turn of theirs.
     fn lift(&self, waiter: &Waiter<T>) -> u128 {
         let rivals = self.tiers.iter().filter(|tier| {
             let mut heads = tier.classes.iter().filter_map(|class| class.in_order().next());
             heads.any(|(_, head)| waiter.competes_with(head))
         });
-        rivals.map(|tier| tier.tag).min().unwrap_or(self.floor)
+        rivals.map(|tier| tier.started.min(tier.tag)).min().unwrap_or(self.floor)
     }
 
     /// How long a newcomer would wait: what is served before it in fair order, and itself, by the recent rate of the

@@ -35,6 +35,7 @@ fn next_tenant(queue: &mut FairQueue<()>) -> Option<u64> {
 struct Model {
     waiters: Vec<(WaiterId, Waiter<()>)>,
     tags: Slow<u64, u128>,
+    started: Slow<u64, u128>,
     floor: u128,
     counters: Slow<(u64, usize, u64), u64>,
     floors: Slow<(u64, usize), u64>,
@@ -80,9 +81,10 @@ impl Model {
     fn push(&mut self, id: WaiterId, new: Waiter<()>) {
         if self.waiters.iter().all(|(_, other)| other.tier != new.tier) {
             let heads = self.heads(|waiter| (waiter.tier, waiter.class));
-            let rivals = heads.iter().filter(|head| head.competes_with(&new)).map(|head| self.tag(head.tier));
+            let rivals = heads.iter().filter(|head| head.competes_with(&new)).map(|head| self.started[&head.tier]);
             let lift = rivals.min().unwrap_or(self.floor);
             self.tags.insert(new.tier, self.tag(new.tier).max(lift));
+            self.started.insert(new.tier, self.tag(new.tier));
         }
         if self.waiters.iter().all(|(_, other)| account(other) != account(&new)) {
             let heads = self.heads(account);
@@ -112,6 +114,7 @@ impl Model {
         let (id, deployment) = found?;
         let waiter = self.waiters.iter().find(|(known, _)| *known == id).unwrap().1.clone();
         self.floor = self.floor.max(self.tag(waiter.tier));
+        self.started.insert(waiter.tier, self.tag(waiter.tier));
         let floor = self.floors.entry((waiter.tier, waiter.class as usize)).or_default();
         *floor = (*floor).max(self.counters[&account(&waiter)]);
         self.charge(&waiter, waiter.tokens);
