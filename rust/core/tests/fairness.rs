@@ -404,7 +404,7 @@ fn two_tenants_gap_stays_within_the_bound() {
     let error = 16 * largest / 2;
     let bound = 2 * (largest + 4 * error);
     println!("{:>28} {served:?} tokens, gap {lowest} to {highest}, bound {bound}", "two tenants");
-    assert!(outcome.fates.iter().any(|fate| *fate == Fate::Waiting));
+    assert!(outcome.fates.contains(&Fate::Waiting));
     assert!(highest - lowest <= bound, "{lowest} to {highest}");
     assert!(served[&1] > 500_000 && served[&2] > 500_000, "{served:?}");
 }

@@ -108,7 +108,8 @@ pub struct FairQueue<T> {
     /// Where every waiter is.
     places: HashMap<WaiterId, Account>,
     deadlines: BTreeSet<(u64, WaiterId)>,
-    deployments: HashMap<u64, Interest>,
+    /// How many wait for a deployment; none of nobody.
+    wanted: HashMap<u64, usize>,
     next: WaiterId,
 }
 
@@ -121,10 +122,11 @@ struct Tier<T> {
     /// The tag at its last turn, or when it came back.
     started: u128,
     waiting: usize,
+    interests: HashMap<u64, Interest>,
     classes: [FairTenants<T>; CLASSES],
 }
 
-/// Who waits for a deployment, and how fast they are served.
+/// Who of a tier waits for a deployment, and how fast they are served.
 #[derive(Clone, Copy, Debug, Default)]
 struct Interest {
     waiting: usize,
@@ -148,7 +150,7 @@ impl<T> FairQueue<T> {
             floor: 0,
             places: HashMap::new(),
             deadlines: BTreeSet::new(),
-            deployments: HashMap::new(),
+            wanted: HashMap::new(),
             next: 0,
         }
     }
@@ -166,7 +168,9 @@ impl<T> FairQueue<T> {
             self.tiers[at].is_configured = true;
         }
         self.tiers.retain(|tier| tier.is_configured || tier.waiting > 0);
-        self.deployments.retain(|_, interest| interest.waiting > 0);
+        for tier in &mut self.tiers {
+            tier.interests.retain(|_, interest| interest.waiting > 0);
+        }
     }
 
     /// Lets one wait.
@@ -193,7 +197,8 @@ impl<T> FairQueue<T> {
         let id = self.next;
         self.next += 1;
         for deployment in &waiter.deployments {
-            let interest = self.deployments.entry(*deployment).or_default();
+            *self.wanted.entry(*deployment).or_default() += 1;
+            let interest = self.tiers[at].interests.entry(*deployment).or_default();
             interest.rate.update(interest.waiting > 0, now_ns);
             interest.waiting += 1;
         }
@@ -213,9 +218,15 @@ impl<T> FairQueue<T> {
         tier.waiting -= 1;
         self.deadlines.remove(&(waiter.deadline_ns, id));
         for deployment in &waiter.deployments {
-            if let Some(interest) = self.deployments.get_mut(deployment) {
+            if let Some(interest) = tier.interests.get_mut(deployment) {
                 interest.rate.update(interest.waiting > 0, now_ns);
                 interest.waiting = interest.waiting.saturating_sub(1);
+            }
+            if let Some(wanted) = self.wanted.get_mut(deployment) {
+                *wanted -= 1;
+                if *wanted == 0 {
+                    self.wanted.remove(deployment);
+                }
             }
         }
         if tier.waiting == 0 {
@@ -249,10 +260,11 @@ impl<T> FairQueue<T> {
         tier.started = tier.tag;
         let tokens = tier.classes[account.class as usize].begin_service(account.tenant, id)?;
         tier.move_tag(tokens.cast_signed());
-        let waiter = self.remove(id, now_ns)?;
-        if let Some(interest) = self.deployments.get_mut(&deployment) {
-            interest.rate.serve(waiter.tokens);
+        if let Some(interest) = tier.interests.get_mut(&deployment) {
+            interest.rate.update(true, now_ns);
+            interest.rate.serve(tokens);
         }
+        let waiter = self.remove(id, now_ns)?;
         Some((id, waiter, deployment))
     }
 
@@ -301,7 +313,6 @@ impl<T> FairQueue<T> {
     ) -> Option<(WaiterId, Account, u64)> {
         let mut order: SmallVec<[&Tier<T>; 8]> = self.tiers.iter().filter(|tier| tier.waiting > 0).collect();
         order.sort_by_key(|tier| (tier.tag, Reverse(tier.weight)));
-        let wanted = self.deployments.values().filter(|interest| interest.waiting > 0).count();
         let mut reserved: SmallVec<[u64; 8]> = SmallVec::new();
         for (id, waiter) in order.iter().flat_map(|tier| &tier.classes).flat_map(FairTenants::in_order) {
             if waiter.deadline_ns <= now_ns {
@@ -320,7 +331,7 @@ impl<T> FairQueue<T> {
                     reserved.push(*deployment);
                 }
             }
-            if reserved.len() >= wanted {
+            if reserved.len() >= self.wanted.len() {
                 return None;
             }
         }
@@ -332,7 +343,16 @@ impl<T> FairQueue<T> {
             return at;
         }
         let classes = std::array::from_fn(|_| FairTenants::new());
-        self.tiers.push(Tier { id, weight: 1, is_configured: false, tag: 0, started: 0, waiting: 0, classes });
+        self.tiers.push(Tier {
+            id,
+            weight: 1,
+            is_configured: false,
+            tag: 0,
+            started: 0,
+            waiting: 0,
+            interests: HashMap::new(),
+            classes,
+        });
         self.tiers.len() - 1
     }
 
@@ -346,12 +366,14 @@ impl<T> FairQueue<T> {
         rivals.map(|tier| tier.started.min(tier.tag)).min().unwrap_or(self.floor)
     }
 
-    /// How long a newcomer would wait: what is served before it in fair order, and itself, by the recent rate of the
-    /// deployments it may go to. Those who come later and go first are not foreseen. Takes a step for each tenant.
+    /// How long a newcomer would wait: what is served before it in its tier, and itself, by the rate at which its tier
+    /// was served lately by the deployments it may go to. What other tiers take is in that rate; those who come later
+    /// and go first are not foreseen. Takes a step for each tenant.
     fn estimate_ns(&mut self, waiter: &Waiter<T>, now_ns: u64) -> Option<u64> {
+        let tier = self.tiers.iter_mut().find(|tier| tier.id == waiter.tier)?;
         let mut per_ns = 0.0;
         for deployment in &waiter.deployments {
-            let interest = self.deployments.get_mut(deployment)?;
+            let interest = tier.interests.get_mut(deployment)?;
             interest.rate.update(interest.waiting > 0, now_ns);
             // Where nobody has waited so far there may be room.
             per_ns += interest.rate.per_ns()?;
@@ -359,28 +381,10 @@ impl<T> FairQueue<T> {
         if per_ns <= 0.0 {
             return None;
         }
-        let tokens = self.tokens_ahead(waiter).saturating_add(waiter.tokens);
-        Some(wait_ns(tokens, per_ns))
-    }
-
-    fn tokens_ahead(&self, waiter: &Waiter<T>) -> u64 {
-        let (mut ahead, mut tag, mut weight) = (0_u64, 0, 1);
-        if let Some(own) = self.tiers.iter().find(|tier| tier.id == waiter.tier) {
-            let class = waiter.class as usize;
-            let sooner = own.classes[..class].iter().map(|class| class.load(&waiter.deployments));
-            ahead = sooner.fold(own.classes[class].tokens_ahead(waiter), u64::saturating_add);
-            (tag, weight) = (own.tag, own.weight);
-        }
-        if self.waiting(waiter.tier) == 0 {
-            tag = tag.max(self.lift(waiter));
-        }
-        tag = tag.saturating_add(u128::from(ahead) * TAG_UNIT / u128::from(weight));
-        for tier in self.tiers.iter().filter(|tier| tier.id != waiter.tier && tier.waiting > 0) {
-            let share = tag.saturating_sub(tier.tag) * u128::from(tier.weight) / TAG_UNIT;
-            let waiting = tier.classes.iter().map(|class| class.load(&waiter.deployments)).fold(0, u64::saturating_add);
-            ahead = ahead.saturating_add(waiting.min(u64::try_from(share).unwrap_or(u64::MAX)));
-        }
-        ahead
+        let class = waiter.class as usize;
+        let sooner = tier.classes[..class].iter().map(|class| class.load(&waiter.deployments));
+        let ahead = sooner.fold(tier.classes[class].tokens_ahead(waiter), u64::saturating_add);
+        Some(wait_ns(ahead.saturating_add(waiter.tokens), per_ns))
     }
 }
 

@@ -17,18 +17,27 @@ use super::load::Load;
 #[derive(Debug)]
 pub(super) struct FairTenants<T> {
     tenants: HashMap<u64, Tenant<T>>,
-    /// Tenants that wait, by counter.
-    waiting: BTreeSet<(u64, u64)>,
-    /// Tenants that do not, by counter, as long as it says more than a lift would.
-    idle: BTreeSet<(u64, u64)>,
+    /// Tenants that wait, by counter; of equals whoever waits for longer goes first.
+    waiting: BTreeSet<Rank>,
+    /// Tenants that do not, as long as their counters say more than a lift would.
+    idle: BTreeSet<Rank>,
     /// What a tenant is lifted to at least: the counter of the one that was served or left last.
     floor: u64,
     load: Load,
 }
 
+/// Where a tenant stands.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Rank {
+    counter: u64,
+    /// The waiter with which it began to wait.
+    since: WaiterId,
+    tenant: u64,
+}
+
 #[derive(Debug)]
 struct Tenant<T> {
-    counter: u64,
+    rank: Rank,
     /// Served, and what they used is not known yet.
     in_service: u32,
     waiters: BTreeMap<WaiterId, Waiter<T>>,
@@ -50,15 +59,16 @@ impl<T> FairTenants<T> {
         let lift = self.lift(&waiter);
         let (key, idle, waiting) = (waiter.tenant, &mut self.idle, &mut self.waiting);
         let tenant = self.tenants.entry(key).or_insert_with(|| Tenant {
-            counter: 0,
+            rank: Rank { counter: 0, since: id, tenant: key },
             in_service: 0,
             waiters: BTreeMap::new(),
             load: Load::default(),
         });
         if tenant.waiters.is_empty() {
-            idle.remove(&(tenant.counter, key));
-            tenant.counter = tenant.counter.max(lift);
-            waiting.insert((tenant.counter, key));
+            idle.remove(&tenant.rank);
+            tenant.rank.counter = tenant.rank.counter.max(lift);
+            tenant.rank.since = id;
+            waiting.insert(tenant.rank);
         }
         tenant.load.add(waiter.tokens, &waiter.deployments);
         self.load.add(waiter.tokens, &waiter.deployments);
@@ -72,11 +82,11 @@ impl<T> FairTenants<T> {
         found.load.remove(waiter.tokens, &waiter.deployments);
         self.load.remove(waiter.tokens, &waiter.deployments);
         if found.waiters.is_empty() {
-            self.waiting.remove(&(found.counter, tenant));
+            self.waiting.remove(&found.rank);
             if self.waiting.is_empty() {
-                self.floor = self.floor.max(found.counter);
+                self.floor = self.floor.max(found.rank.counter);
             }
-            self.idle.insert((found.counter, tenant));
+            self.idle.insert(found.rank);
             self.forget();
         }
         Some(waiter)
@@ -87,7 +97,7 @@ impl<T> FairTenants<T> {
     pub(super) fn begin_service(&mut self, tenant: u64, id: WaiterId) -> Option<u64> {
         let found = self.tenants.get_mut(&tenant)?;
         let tokens = found.waiters.get(&id)?.tokens;
-        self.floor = self.floor.max(found.counter);
+        self.floor = self.floor.max(found.rank.counter);
         found.in_service += 1;
         self.move_counter(tenant, tokens.cast_signed());
         Some(tokens)
@@ -104,16 +114,16 @@ impl<T> FairTenants<T> {
     fn move_counter(&mut self, tenant: u64, tokens: i64) {
         let Some(found) = self.tenants.get_mut(&tenant) else { return };
         let order = if found.waiters.is_empty() { &mut self.idle } else { &mut self.waiting };
-        order.remove(&(found.counter, tenant));
-        found.counter = found.counter.saturating_add_signed(tokens);
-        order.insert((found.counter, tenant));
+        order.remove(&found.rank);
+        found.rank.counter = found.rank.counter.saturating_add_signed(tokens);
+        order.insert(found.rank);
         self.forget();
     }
 
     /// Everybody who waits, in order.
     pub(super) fn in_order(&self) -> impl Iterator<Item = (WaiterId, &Waiter<T>)> {
-        self.waiting.iter().flat_map(|(_, tenant)| {
-            let waiters = self.tenants.get(tenant).map(|tenant| &tenant.waiters);
+        self.waiting.iter().flat_map(|rank| {
+            let waiters = self.tenants.get(&rank.tenant).map(|tenant| &tenant.waiters);
             waiters.into_iter().flatten().map(|(id, waiter)| (*id, waiter))
         })
     }
@@ -129,33 +139,33 @@ impl<T> FairTenants<T> {
         let known = self.tenants.get(&waiter.tenant);
         let own = known.map_or(0, load);
         let counter = match known {
-            Some(tenant) if !tenant.waiters.is_empty() => tenant.counter,
-            _ => self.lift(waiter).max(known.map_or(0, |tenant| tenant.counter)),
+            Some(tenant) if !tenant.waiters.is_empty() => tenant.rank.counter,
+            _ => self.lift(waiter).max(known.map_or(0, |tenant| tenant.rank.counter)),
         };
         let turn = counter.saturating_add(own);
-        let sooner = self.waiting.iter().take_while(|(counter, _)| *counter <= turn);
-        let others = sooner.filter(|(_, tenant)| *tenant != waiter.tenant);
-        let ahead = others.filter_map(|(counter, tenant)| Some(load(self.tenants.get(tenant)?).min(turn - counter)));
+        let sooner = self.waiting.iter().take_while(|rank| rank.counter <= turn);
+        let others = sooner.filter(|rank| rank.tenant != waiter.tenant);
+        let ahead = others.filter_map(|rank| Some(load(self.tenants.get(&rank.tenant)?).min(turn - rank.counter)));
         ahead.fold(own, u64::saturating_add)
     }
 
     fn lift(&self, waiter: &Waiter<T>) -> u64 {
-        let mut rivals = self.waiting.iter().filter(|(_, tenant)| {
-            let head = self.tenants.get(tenant).and_then(|tenant| tenant.waiters.first_key_value());
+        let mut rivals = self.waiting.iter().filter(|rank| {
+            let head = self.tenants.get(&rank.tenant).and_then(|tenant| tenant.waiters.first_key_value());
             head.is_some_and(|(_, head)| waiter.competes_with(head))
         });
-        rivals.next().map_or(self.floor, |(counter, _)| *counter)
+        rivals.next().map_or(self.floor, |rank| rank.counter)
     }
 
     /// A counter that a lift would raise at any rate says nothing; unless a correction is to come.
     fn forget(&mut self) {
-        let lift = self.waiting.first().map_or(self.floor, |(lowest, _)| self.floor.min(*lowest));
-        let worthless = self.idle.iter().take_while(|(counter, _)| *counter <= lift);
-        let is_settled = |tenant: &u64| self.tenants.get(tenant).is_none_or(|tenant| tenant.in_service == 0);
-        let gone: SmallVec<[(u64, u64); 2]> = worthless.filter(|(_, tenant)| is_settled(tenant)).copied().collect();
-        for (counter, tenant) in gone {
-            self.idle.remove(&(counter, tenant));
-            self.tenants.remove(&tenant);
+        let lift = self.waiting.first().map_or(self.floor, |lowest| self.floor.min(lowest.counter));
+        let worthless = self.idle.iter().take_while(|rank| rank.counter <= lift);
+        let is_settled = |rank: &&Rank| self.tenants.get(&rank.tenant).is_none_or(|tenant| tenant.in_service == 0);
+        let gone: SmallVec<[Rank; 2]> = worthless.filter(is_settled).copied().collect();
+        for rank in gone {
+            self.idle.remove(&rank);
+            self.tenants.remove(&rank.tenant);
         }
     }
 

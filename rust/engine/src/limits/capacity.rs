@@ -196,4 +196,4 @@ impl DeploymentMeters {
 
 #[cfg(test)]
 #[path = "capacity_tests.rs"]
-mod tests;
+pub(super) mod tests;
