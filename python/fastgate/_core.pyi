@@ -359,7 +359,9 @@ class Engine:
             ValueError: What is wrong with the query.
         """
     def set_raises(self, raises: bytes) -> None:
-        """Replace the limits that are higher for a while: a JSON list of `{rule, identity, amount, ends_unix_ms}`.
+        """Replace the limits that are higher for a while.
+
+        `raises` is a JSON list of `{rule, identity, amount, ends_unix_ms}`.
 
         Raises:
             ValueError: What is wrong with the document; the old ones go on.

@@ -1,9 +1,10 @@
-"""Memory of a process and its children, from /proc."""
+"""Memory of a gateway's processes, from /proc."""
 
 import os
 from pathlib import Path
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+LOADER = b"fastgate.billing.ledger.child"
 
 
 def tree(pid: int) -> list[int]:
@@ -16,7 +17,8 @@ def tree(pid: int) -> list[int]:
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident memory of the whole tree; pages that processes share count in each."""
-    return sum(
-        int(Path(f"/proc/{process}/statm").read_text().split()[1]) * PAGE_BYTES for process in tree(pid)
-    )
+    """Resident memory of the tree but for the ledger's loader; pages that processes share count in each."""
+    serving = [
+        process for process in tree(pid) if LOADER not in Path(f"/proc/{process}/cmdline").read_bytes()
+    ]
+    return sum(int(Path(f"/proc/{process}/statm").read_text().split()[1]) * PAGE_BYTES for process in serving)

@@ -26,7 +26,7 @@ use crate::exhausted::Failures;
 use crate::guard::{self, Caller, Peer};
 use crate::idempotency::Claim;
 use crate::identity::Identity;
-use crate::limits::{Costs, Question, Reservation, Taken, WaiterInfo};
+use crate::limits::{Costs, Question, QueueRefusal, Reservation, Taken, WaiterInfo};
 use crate::operation::{Call, Goes, Takes};
 use crate::payload::Payload;
 use crate::record::{Books, Record, Stage};
@@ -430,7 +430,7 @@ impl Exchange<'_> {
         record.lap(Stage::Queue);
         let now = record.last_lap();
         candidates.set_now(now, self.worker.shared.registry.ns(now));
-        waited.map_err(|refusal| refusal.failure())
+        waited.map_err(QueueRefusal::failure)
     }
 
     /// Remembers who made what the provider keeps, and books what it cost once that is known.

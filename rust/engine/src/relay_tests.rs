@@ -96,8 +96,11 @@ fn the_end_mark_of_an_unfinished_answer_is_kept_back() {
 
 #[test]
 fn an_error_event_never_quotes_a_credential() {
-    let credential =
-        fastgate_core::tables::Credential { secret: "sk-provider".into(), weight: 1, limits: Default::default() };
+    let credential = fastgate_core::tables::Credential {
+        secret: "sk-provider".into(),
+        weight: 1,
+        limits: fastgate_core::tables::limits::Capacity::default(),
+    };
     for end in ["\n\n", ""] {
         let mut events = Events::new(chat(), 10_000, false, Arc::new(Secrets::new(std::slice::from_ref(&credential))));
         let text = format!(r#"data: {{"error":{{"message":"bad key sk-provider"}}}}{end}"#);

@@ -88,7 +88,9 @@ mod tests {
         #[test]
         fn nine_in_ten_are_no_longer(lengths in proptest::collection::vec(0_u64..60_000, 1..400)) {
             let mut outputs = RecentOutputs::default();
-            lengths.iter().for_each(|length| outputs.note(*length));
+            for length in &lengths {
+                outputs.note(*length);
+            }
             let estimate = outputs.estimate().expect("known");
             let covered = lengths.iter().filter(|length| **length <= estimate).count();
             prop_assert!(covered * 10 >= lengths.len() * 9);

@@ -28,7 +28,7 @@ mod total;
 pub(crate) use self::capacity::{Capacities, Credentials};
 pub(crate) use self::costs::{Costs, Question};
 pub(crate) use self::customers::Customers;
-pub(crate) use self::queue::{TierStanding, WaiterInfo};
+pub(crate) use self::queue::{QueueRefusal, TierStanding, WaiterInfo};
 pub(crate) use self::registry::CapacityRegistry;
 pub(crate) use self::reservation::Reservation;
 pub(crate) use self::restore::restore;
