@@ -12,7 +12,9 @@ EXPIRED_KEY = "fg_test_expired_0123456789abcdefghijklmno"
 EUROPE_KEY = "fg_test_europe_0123456789abcdefghijklmnop"
 OTHER_KEY = "fg_test_other_0123456789abcdefghijklmnopq"
 UNKNOWN_KEY = "fg_test_unknown_0123456789abcdefghijklmno"
-SECRETS = (PROVIDER_KEY, KEY, CHAT_ONLY_KEY, EXPIRED_KEY, EUROPE_KEY, OTHER_KEY, UNKNOWN_KEY)
+# What keys of tenants with limits begin with.
+LIMITED_KEY = "fg_test_limited_0123456789abcdefghijklmn_"
+SECRETS = (PROVIDER_KEY, KEY, CHAT_ONLY_KEY, EXPIRED_KEY, EUROPE_KEY, OTHER_KEY, UNKNOWN_KEY, LIMITED_KEY)
 
 
 # Tests of one answer want one attempt, and health that earlier tests do not touch.

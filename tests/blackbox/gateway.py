@@ -199,13 +199,16 @@ class Gateway:
             "POST", CHAT, body, {"content-type": "application/json", **(own if headers is None else headers)}
         )
 
-    def send_chat(self, body: bytes, more_head: str = "") -> socket.socket:
+    def send_chat(self, body: bytes, more_head: str = "", key: str | None = None) -> socket.socket:
         """A connection on which a chat was asked for and nothing read yet; `more_head` are further lines of
-        its head."""
+        its head, `key` is another one than the gateway's."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=CLIENT_TIMEOUT_S)
         head = f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(body)}\r\n"
-        key = f"authorization: Bearer {self.key}\r\n" if self.key else ""
-        connection.sendall(f"{head}{key}{more_head}content-type: application/json\r\n\r\n".encode() + body)
+        key = key or self.key
+        credential = f"authorization: Bearer {key}\r\n" if key else ""
+        connection.sendall(
+            f"{head}{credential}{more_head}content-type: application/json\r\n\r\n".encode() + body
+        )
         return connection
 
     def send_chunked(

@@ -19,13 +19,18 @@ def all_records(gateway: Gateway) -> list[dict[str, Any]]:
     return records
 
 
+def exchanges(gateway: Gateway) -> list[dict[str, Any]]:
+    """The records of exchanges alone, without reservations and corrections."""
+    return [record for record in all_records(gateway) if "type" not in record]
+
+
 def records_of(gateway: Gateway, request_ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """The records of these requests, once all are there; two of one request fail."""
     wanted = set(request_ids)
     found: dict[str, dict[str, Any]] = {}
 
     def are_there() -> bool:
-        records = [record for record in all_records(gateway) if record["id"] in wanted]
+        records = [record for record in exchanges(gateway) if record["id"] in wanted]
         found.update((record["id"], record) for record in records)
         assert len(found) == len(records), "an exchange has two records"
         return len(found) == len(wanted)
