@@ -19,6 +19,7 @@ from typing import Any
 
 import openai
 from tests.blackbox.configuration import KEY, ONE_ATTEMPT, SECRETS, server
+from tests.blackbox.processes import tree
 from tests.blackbox.waiting import until
 
 BIN = Path(sys.executable).parent
@@ -166,6 +167,18 @@ class Gateway:
             until(is_ready, "ready", within_s=20)
         except AssertionError as error:
             raise AssertionError(f"{error}; its log:\n{self.log()}") from None
+
+    def kill(self) -> None:
+        """End all its processes as the kernel would, without a word."""
+        for process in reversed(tree(self.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.process.wait()
+
+    def start_again(self) -> None:
+        """Start it anew where it was, once it has ended."""
+        self.process = self.start_process()
+        self.wait_until_ready()
 
     def stop(self) -> None:
         """End the process and look through what it logged."""

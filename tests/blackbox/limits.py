@@ -13,6 +13,7 @@ from typing import Any
 from tests.blackbox import configuration
 from tests.blackbox.configuration import LIMITED_KEY, key_table
 from tests.blackbox.gateway import CHAT, Answer, Gateway, chat_body, fetch
+from tests.blackbox.records import all_records
 from tests.blackbox.upstream import Upstream
 
 INPUT_TOKENS, OUTPUT_TOKENS, MAX_TOKENS = 10, 20, 50
@@ -121,6 +122,20 @@ def standings(gateway: Gateway, **query: str) -> dict[str, dict[str, Any]]:
         assert standing["limit"] not in found, "two counts of one limit: the query is too wide"
         found[standing["limit"]] = standing
     return found
+
+
+def counted(gateway: Gateway, tenant: str) -> dict[str, tuple[int, int]]:
+    """What is used and reserved, by limit."""
+    found = standings(gateway, tenant=tenant)
+    return {limit: (standing["used"], standing["reserved"]) for limit, standing in found.items()}
+
+
+def reserved(gateway: Gateway, answer: Answer) -> dict[str, Any] | None:
+    """The reservation that a request left in the spool, if it did."""
+    id = answer.headers["x-fastgate-request-id"]
+    found = [one for one in all_records(gateway) if one["id"] == id and one.get("type") == "reservation"]
+    assert len(found) <= 1
+    return found[0] if found else None
 
 
 def pusd(usd: str) -> int:

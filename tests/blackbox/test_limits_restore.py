@@ -1,17 +1,15 @@
-"""What was used, held or raised survives the process, a reload and a change of mind."""
+"""What was used or held survives the process, however it ends."""
 
 import hashlib
-import json
-import os
 import signal
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.blackbox.conftest import Start
-from tests.blackbox.gateway import Answer, Gateway, fetch
+from tests.blackbox.gateway import Gateway
 from tests.blackbox.limits import (
     COST_PUSD,
     INPUT_PUSD,
@@ -22,6 +20,7 @@ from tests.blackbox.limits import (
     ask,
     body,
     code,
+    counted,
     held_pusd,
     key_of,
     limited,
@@ -31,19 +30,11 @@ from tests.blackbox.limits import (
     usd,
     used_by,
 )
-from tests.blackbox.processes import tree
 from tests.blackbox.records import all_records, exchanges
 from tests.blackbox.upstream import Upstream
 from tests.blackbox.waiting import until
 
 BEFORE = 3
-TOKEN = "fga_limits_0123456789abcdefghijklmnopqrstuv"
-OPERATOR = f"""
-[[admin.tokens]]
-digest = "sha256:{hashlib.sha256(TOKEN.encode()).hexdigest()}"
-role = "operator"
-name = "alice"
-"""
 HANGING = {
     "json": (body(), {"stall": "before_headers"}),
     "stream": (body(stream=True), {"stall": "events:3"}),
@@ -59,28 +50,9 @@ LIMITS = f"""
 """
 
 
-def kill(gateway: Gateway) -> None:
-    """End every process of a gateway as the kernel would, without a word."""
-    for process in reversed(tree(gateway.process.pid)):
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-    gateway.process.wait()
-
-
-def again(gateway: Gateway) -> None:
-    gateway.process = gateway.start_process()
-    gateway.wait_until_ready()
-
-
 def terminate(gateway: Gateway) -> None:
     gateway.process.send_signal(signal.SIGTERM)
     assert gateway.process.wait(20) in (0, 1, -signal.SIGTERM)
-
-
-def counted(gateway: Gateway, tenant: str) -> dict[str, tuple[int, int]]:
-    """What is used and reserved, by limit."""
-    found = standings(gateway, tenant=tenant)
-    return {limit: (standing["used"], standing["reserved"]) for limit, standing in found.items()}
 
 
 def lost(gateway: Gateway) -> list[dict[str, Any]]:
@@ -107,7 +79,7 @@ def test_a_kill_in_mid_flight_spends_what_was_held(door: str, start: Start, upst
     assert [ask(gateway, "crash").status for _ in range(BEFORE)] == [200] * BEFORE
     with ExitStack() as stack:
         hang(gateway, upstream, stack, "crash")
-        kill(gateway)
+        gateway.kill()
     open_reservations = {
         record["id"]: record for record in all_records(gateway) if record.get("type") == "reservation"
     }
@@ -115,7 +87,7 @@ def test_a_kill_in_mid_flight_spends_what_was_held(door: str, start: Start, upst
         open_reservations.pop(record["id"], None)
     assert len(open_reservations) == len(HANGING)
 
-    again(gateway)
+    gateway.start_again()
     records = lost(gateway)
     assert {record["id"] for record in records} == open_reservations.keys()
     for record in records:
@@ -132,12 +104,12 @@ def test_a_kill_in_mid_flight_spends_what_was_held(door: str, start: Start, upst
 
     expected = expected_after_a_kill()
     left = limited_by(gateway, expected["tokens"][0])
-    for end in (kill, terminate, kill):
+    for end in (Gateway.kill, terminate, Gateway.kill):
         if door == "native":
             assert counted(gateway, "crash") == expected
         assert left == limited_by(gateway, expected["tokens"][0])
         end(gateway)
-        again(gateway)
+        gateway.start_again()
         assert len(lost(gateway)) == len(HANGING), "what is lost is lost once"
         assert code(ask(gateway, "crash")) == (429, "insufficient_quota")
 
@@ -171,12 +143,12 @@ def test_compressed_segments_count(start: Start, upstream: Upstream) -> None:
     script(upstream)
     assert [ask(gateway, "crash").status for _ in range(BEFORE)] == [200] * BEFORE
     before = counted(gateway, "crash")
-    kill(gateway)
-    again(gateway)
+    gateway.kill()
+    gateway.start_again()
     spool = gateway.state_dir / "spool"
     until(lambda: list(spool.glob("*.zst")), "the segment of the dead process, compressed")
     terminate(gateway)
-    again(gateway)
+    gateway.start_again()
     assert counted(gateway, "crash") == before
     assert lost(gateway) == []
 
@@ -186,11 +158,11 @@ def test_a_torn_reservation_is_none(start: Start, upstream: Upstream) -> None:
     gateway = start("native", limited(upstream.base_url, tenant_table("crash", LIMITS)))
     with ExitStack() as stack:
         hang(gateway, upstream, stack, "crash")
-        kill(gateway)
+        gateway.kill()
     segments = (gateway.state_dir / "spool").glob("*.open")
     segment = next(path for path in segments if b"reservation" in path.read_bytes())
     tear_last_record(segment)
-    again(gateway)
+    gateway.start_again()
     assert len(lost(gateway)) == len(HANGING) - 1
 
 
@@ -214,7 +186,7 @@ def test_a_stop_in_mid_flight_counts_what_is_on_record(start: Start, upstream: U
     records = exchanges(gateway)
     assert [record["usage_estimated"] for record in records] == [False, True, True]
     recorded = [used_by(record) for record in records]
-    again(gateway)
+    gateway.start_again()
     assert lost(gateway) == [], "all was settled"
     found = counted(gateway, "stop")
     counts = {"money": "usd", "sliding": "usd", "tokens": "tokens", "requests": "requests"}
@@ -228,13 +200,13 @@ RATES = """
 """
 
 
-@pytest.mark.parametrize("end", [kill, terminate], ids=["killed", "stopped"])
+@pytest.mark.parametrize("end", [Gateway.kill, terminate], ids=["killed", "stopped"])
 def test_a_rate_is_no_fresh_one_after_a_start(door: str, start: Start, upstream: Upstream, end: Any) -> None:
     gateway = start(door, limited(upstream.base_url, tenant_table("rate", RATES)))
     script(upstream)
     assert [ask(gateway, "rate").status for _ in range(5)] == [200] * 4 + [429]
     end(gateway)
-    again(gateway)
+    gateway.start_again()
     refused = ask(gateway, "rate")
     assert code(refused) == (429, "rate_limit_exceeded")
     assert 0 < int(refused.headers["retry-after"]) <= 60
@@ -254,8 +226,8 @@ def test_every_identity_keeps_its_own_count(start: Start, upstream: Upstream) ->
         assert ask(gateway, "many", user=user, feature="f", session="s").status == 200
     assert ask(gateway, "many", body("spare"), user="u2").status == 200
 
-    kill(gateway)
-    again(gateway)
+    gateway.kill()
+    gateway.start_again()
     assert ask(gateway, "many", user="u1").status == 429
     assert ask(gateway, "many", user="u2", feature="f", session="s").status == 429
     assert ask(gateway, "many", user="u3", feature="f", session="s").status == 429
@@ -291,8 +263,8 @@ def test_a_kill_during_a_retry_spends_the_first_attempt_too(start: Start, upstre
     script(upstream, vain, {"stall": "before_headers"})
     with closing(gateway.send_chat(content, key=key_of("crash"))):
         until(lambda: len(upstream.seen()) == 2, "both are asked")
-        kill(gateway)
-    again(gateway)
+        gateway.kill()
+    gateway.start_again()
     used, _ = counted(gateway, "crash")["money"]
     assert used == 11 * INPUT_PUSD + 30 * OUTPUT_PUSD + held_pusd(content)
 
@@ -307,125 +279,7 @@ def test_what_is_lost_is_on_record_whatever_the_configuration_says_now(
     gateway = start("native", limited(upstream.base_url, tenant_table("crash", LIMITS)))
     with ExitStack() as stack:
         hang(gateway, upstream, stack, "crash")
-        kill(gateway)
+        gateway.kill()
     gateway.configure(limited(upstream.base_url, tenant_table("crash")))
-    again(gateway)
+    gateway.start_again()
     assert len(lost(gateway)) == len(HANGING)
-
-
-# Reloads
-
-
-def reload(gateway: Gateway, config: str, limit: str, amount: int, tenant: str = "acme") -> None:
-    """Put another configuration in force and wait until a limit has an amount."""
-    gateway.configure(config)
-
-    def is_in_force() -> bool:
-        found = standings(gateway, tenant=tenant)
-        return limit in found and found[limit]["amount"] == amount
-
-    until(is_in_force, f"{limit} at {amount}")
-
-
-def test_a_changed_amount_keeps_what_was_used(start: Start, upstream: Upstream) -> None:
-    def config(amount: int, name: str = "a day", before: str = "") -> str:
-        limits = f'{{ name = "{name}", requests = {amount}, window = "day" }}'
-        # Another tenant in front: counts go by name, not by place.
-        return limited(upstream.base_url, before, tenant_table("acme", limits))
-
-    gateway = start("native", config(3))
-    script(upstream)
-    assert [ask(gateway, "acme").status for _ in range(2)] == [200, 200]
-    reload(gateway, config(2), "a day", 2)
-    assert code(ask(gateway, "acme")) == (429, "insufficient_quota")
-    reload(
-        gateway, config(4, "renamed", tenant_table("aaa", '{ requests = 1, window = "day" }')), "renamed", 4
-    )
-    assert counted(gateway, "acme") == {"renamed": (2, 0)}
-    assert [ask(gateway, "acme").status for _ in range(3)] == [200, 200, 429]
-    # Below what is used: closed, and nothing underflows.
-    reload(gateway, config(1), "a day", 1)
-    refused = ask(gateway, "acme")
-    assert code(refused) == (429, "insufficient_quota")
-    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
-    kill(gateway)
-    again(gateway)
-    assert counted(gateway, "acme") == {"a day": (4, 0)}
-
-
-def test_what_is_under_way_settles_where_it_was_held(start: Start, upstream: Upstream) -> None:
-    def config(amount: int) -> str:
-        money = f'{{ name = "money", usd = {usd(amount)}, window = "day" }}'
-        return limited(
-            upstream.base_url, tenant_table("acme", f'{money}, {{ name = "at once", concurrent = 1 }}')
-        )
-
-    gateway = start("native", config(10**10))
-    script(upstream, {"stall": "events:3", "stall_ms": 1500})
-    with closing(gateway.send_chat(body(stream=True), key=key_of("acme"))) as client:
-        until(lambda: counted(gateway, "acme")["at once"] == (0, 1), "one under way")
-        reload(gateway, config(10**11), "money", 10**11)
-        assert counted(gateway, "acme")["money"] == (0, held_pusd(body(stream=True)))
-        received = b""
-        while b"0\r\n\r\n" not in received:
-            received += client.recv(65_536)
-    until(lambda: counted(gateway, "acme") == {"money": (COST_PUSD, 0), "at once": (0, 0)}, "settled")
-
-
-def test_a_limit_that_is_gone_holds_nobody(start: Start, upstream: Upstream) -> None:
-    with_limit = limited(upstream.base_url, tenant_table("acme", '{ requests = 1, window = "day" }'))
-    gateway = start("native", with_limit)
-    script(upstream)
-    assert [ask(gateway, "acme").status for _ in range(2)] == [200, 429]
-    gateway.configure(limited(upstream.base_url, tenant_table("acme")))
-    until(lambda: ask(gateway, "acme").status == 200, "no limit")
-    gateway.configure(with_limit)
-    until(lambda: ask(gateway, "acme").status == 429, "the limit, and what was used of it")
-
-
-# Raises
-
-
-def operate(gateway: Gateway, method: str, path: str, content: Any = None) -> Answer:
-    encoded = None if content is None else json.dumps(content).encode()
-    return fetch(
-        gateway.admin_port, method, f"/admin/limits/{path}", encoded, {"authorization": f"Bearer {TOKEN}"}
-    )
-
-
-def test_a_raise_takes_effect_at_once_and_ends(start: Start, upstream: Upstream) -> None:
-    limits = '{ name = "a day", per = "user", requests = 1, window = "day" }'
-    gateway = start("native", limited(upstream.base_url, tenant_table("acme", limits), OPERATOR))
-    script(upstream)
-
-    def asked(user: str) -> int:
-        return ask(gateway, "acme", user=user).status
-
-    assert [asked("u1"), asked("u1"), asked("u2"), asked("u2")] == [200, 429, 200, 429]
-    raised = operate(
-        gateway, "POST", "raises", {"rule": "a day", "to": 2, "for": "1h", "identity": {"user": "u1"}}
-    )
-    assert raised.status == 201
-    assert [asked("u1"), asked("u1"), asked("u2")] == [200, 429, 429]
-    everybody = operate(gateway, "POST", "raises", {"rule": "a day", "to": 3, "for": "1h"})
-    assert everybody.status == 201
-    assert [asked("u1"), asked("u1"), asked("u2"), asked("u2"), asked("u2")] == [200, 429, 200, 200, 429]
-    kill(gateway)
-    again(gateway)
-    found = standings(gateway, user="u1", tenant="acme")["a day"]
-    assert (found["amount"], found["used"]) == (3, 3)
-    assert operate(gateway, "DELETE", f"raises/{everybody.json()['raise']['id']}").status == 200
-    assert asked("u2") == 429
-    found = standings(gateway, user="u2", tenant="acme")["a day"]
-    assert (found["amount"], found["used"]) == (1, 3), "what was used of a raise counts"
-
-
-def test_a_raise_ends_by_itself(start: Start, upstream: Upstream) -> None:
-    limits = '{ name = "money", usd = "0.0001", window = "day" }'
-    gateway = start("native", limited(upstream.base_url, tenant_table("acme", limits), OPERATOR))
-    script(upstream)
-    assert code(ask(gateway, "acme")) == (400, "request_too_large_for_limit")
-    assert operate(gateway, "POST", "raises", {"rule": "money", "to": "1", "for": "1s"}).status == 201
-    assert ask(gateway, "acme").status == 200
-    until(lambda: ask(gateway, "acme").status == 400, "the raise is over")
-    until(lambda: standings(gateway, tenant="acme")["money"]["amount"] == 10**8, "told so")

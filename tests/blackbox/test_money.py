@@ -18,12 +18,12 @@ from tests.blackbox.limits import (
     ask,
     body,
     code,
+    counted,
     headers_of,
     held_pusd,
     key_of,
     limited,
     script,
-    standings,
     tenant_table,
     usd,
     used_by,
@@ -182,12 +182,6 @@ def test_what_counts_is_what_is_on_record(settling: Gateway, upstream: Upstream,
         until(lambda: left(settling, name) == 100_000 - used["tokens"], "what is left by the headers")
     script(upstream)
     until(lambda: ask(settling, name).status == 200, "room for one more under way")
-
-
-def counted(gateway: Gateway, tenant: str) -> dict[str, tuple[int, int]]:
-    """What is used and reserved, by limit."""
-    found = standings(gateway, tenant=tenant)
-    return {limit: (standing["used"], standing["reserved"]) for limit, standing in found.items()}
 
 
 def left(gateway: Gateway, tenant: str) -> int:
