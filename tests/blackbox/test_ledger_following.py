@@ -20,11 +20,6 @@ def taken(spool: Path, offset: int) -> tuple[list[bytes], int]:
     return found, offset
 
 
-@pytest.mark.xfail(
-    reason="what a reader sees of a mapped segment is no one moment of it: pages that it copied early lack "
-    "records that later pages have others behind. The loader takes the gap for damage and never reads it "
-    "again: under load events are missing in the ledger, now and then in a run of `bench.money`"
-)
 @pytest.mark.parametrize("written_bytes", [0, 20], ids=["nothing", "part"])
 def test_a_gap_in_an_open_segment_is_waited_for(tmp_path: Path, written_bytes: int) -> None:
     first, second, third = map(frame, RECORDS)

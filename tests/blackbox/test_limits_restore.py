@@ -250,10 +250,6 @@ def test_every_identity_keeps_its_own_count(start: Start, upstream: Upstream) ->
         assert (found["identity"], found["used"]) == ({"tenant": "many", **who}, used)
 
 
-@pytest.mark.xfail(
-    reason="a reservation that was topped up after a billed attempt is not written down again, so a kill "
-    "during the second attempt forgets what the first was billed"
-)
 def test_a_kill_during_a_retry_spends_the_first_attempt_too(start: Start, upstream: Upstream) -> None:
     content = body("chain", stream=True)
     billed = {"prompt_tokens": 11, "completion_tokens": 30, "total_tokens": 41}
@@ -269,10 +265,6 @@ def test_a_kill_during_a_retry_spends_the_first_attempt_too(start: Start, upstre
     assert used == 11 * INPUT_PUSD + 30 * OUTPUT_PUSD + held_pusd(content)
 
 
-@pytest.mark.xfail(
-    reason="a start without limits leaves the spool alone, so what was held when the process died is on no "
-    "record and in no ledger"
-)
 def test_what_is_lost_is_on_record_whatever_the_configuration_says_now(
     start: Start, upstream: Upstream
 ) -> None:

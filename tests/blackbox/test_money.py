@@ -201,10 +201,6 @@ def test_a_retry_is_as_covered_as_the_first_attempt(start: Start, upstream: Upst
     assert (record["status"], used_by(record)["usd"]) == (denied.status, BILLED_PUSD)
 
 
-@pytest.mark.xfail(
-    reason="top_up asks whether all attempts together ever fit, so a client is told 400 to send less, for "
-    "good, though its request fits and only what is left does not cover another attempt"
-)
 def test_a_retry_that_is_not_covered_is_no_fault_of_the_client(start: Start, upstream: Upstream) -> None:
     denied, _ = retry_that_is_not_covered(start, upstream)
     assert code(denied) == (429, "insufficient_quota")
@@ -219,10 +215,6 @@ def retry_that_is_not_covered(start: Start, upstream: Upstream) -> tuple[Answer,
     return ask(gateway, "short", content), gateway
 
 
-@pytest.mark.xfail(
-    reason="an attempt that the provider took and did not answer whole is booked at nothing, though it may "
-    "be billed; only of a client that leaves what was sent is estimated"
-)
 @pytest.mark.parametrize(
     "step", [{"stall": "before_headers"}, {"cut": "bytes:100"}, {"reset": "after_headers"}], ids=str
 )

@@ -25,10 +25,6 @@ from tests.blackbox.upstream import Upstream
 
 LIMIT_TOKENS, LONG_TOKENS = 1000, 2000
 AT_ONCE = 30
-ESTIMATE_LOCKS_OUT = (
-    "an estimate above the whole amount counts as a request that is too large: 400 for good, and as only "
-    "answers correct estimates, nobody of that tenant, feature and model is let in again"
-)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +63,6 @@ def test_a_request_may_go_into_debt_and_the_next_is_denied(soft: Gateway, upstre
         assert counted(soft, "debt") == {"debt": (INPUT_TOKENS + LONG_TOKENS, 0)}
 
 
-@pytest.mark.xfail(reason=ESTIMATE_LOCKS_OUT)
 def test_one_long_answer_locks_nobody_out(soft: Gateway, upstream: Upstream) -> None:
     """What one user's answer taught is a guess for the next one, who has used nothing yet."""
     long_answers(upstream)
@@ -77,7 +72,6 @@ def test_one_long_answer_locks_nobody_out(soft: Gateway, upstream: Upstream) -> 
     assert ask(soft, "learned", content, user="u2").status == 200
 
 
-@pytest.mark.xfail(reason=ESTIMATE_LOCKS_OUT)
 def test_a_small_limit_lets_small_requests_through(soft: Gateway, upstream: Upstream) -> None:
     """Nothing is known of such requests yet, and 256 tokens of output are only a first guess."""
     script(upstream)

@@ -77,6 +77,13 @@ impl Failed {
 }
 
 impl Failed {
+    fn unanswered(mut self, is_unanswered: bool) -> Self {
+        if let Self::Attempt(failed) = &mut self {
+            failed.is_unanswered = is_unanswered;
+        }
+        self
+    }
+
     fn billed(mut self, usage: Option<Usage>) -> Self {
         if let Self::Attempt(failed) = &mut self {
             failed.usage = usage;
@@ -106,12 +113,23 @@ pub(crate) struct FailedAttempt {
     pub(crate) is_replaced: bool,
     /// What the provider says it bills for it all the same.
     pub(crate) usage: Option<Usage>,
+    /// The request may have reached the provider, which neither answered it whole nor refused it.
+    pub(crate) is_unanswered: bool,
 }
 
 impl FailedAttempt {
     /// Of which no more is known.
     pub(crate) fn new(verdict: Verdict, failure: Failure, status: Option<u16>) -> Self {
-        Self { verdict, failure, original: None, needed_tokens: None, status, is_replaced: false, usage: None }
+        Self {
+            verdict,
+            failure,
+            original: None,
+            needed_tokens: None,
+            status,
+            is_replaced: false,
+            usage: None,
+            is_unanswered: false,
+        }
     }
 }
 
@@ -186,7 +204,8 @@ impl Asked<'_> {
                     return Err(Failed::Exchange(refusal));
                 }
                 payload.restore(grounded.unsent);
-                return Err(give_up(grounded.call, grounded.failure, None).replaced(grounded.is_replaced));
+                let failed = give_up(grounded.call, grounded.failure, None).unanswered(grounded.is_sent);
+                return Err(failed.replaced(grounded.is_replaced));
             }
         };
         if let Some(taken) = &settlement.record.taken
@@ -219,7 +238,7 @@ impl Asked<'_> {
         let status = Some(flight.head.status.as_u16());
         let (body, is_whole) = match flight.read(WHOLE_ANSWER_LIMIT_BYTES).await {
             Ok(read) => read,
-            Err(failure) => return Err(give_up(flight.call, failure, status)),
+            Err(failure) => return Err(give_up(flight.call, failure, status).unanswered(is_success)),
         };
         record.lap(Stage::Answer);
         let id = &self.snapshot.tables.deployments[leg.deployment].id;
@@ -274,7 +293,7 @@ impl Asked<'_> {
         let status = Some(flight.head.status.as_u16());
         let usage = events.usage();
         let Some(data) = broken.error_event else {
-            return Err(give_up(flight.call, broken.failure, status).billed(usage));
+            return Err(give_up(flight.call, broken.failure, status).billed(usage).unanswered(true));
         };
         let classified = classify_event(self.error_dialect(leg.deployment), &data, unix_ms(SystemTime::now()));
         let message = format!("{}: the provider's stream began with an error", deployment.id);

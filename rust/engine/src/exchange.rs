@@ -12,7 +12,7 @@ use fastgate_core::limits::Applied;
 use fastgate_core::limits::capacity::Need;
 use fastgate_core::resilience::attempts::{Attempts, Over, Step};
 use fastgate_core::tables::Latency;
-use fastgate_core::tables::limits::LimitRule;
+use fastgate_core::tables::limits::{LimitRule, Resource};
 use fastgate_core::telemetry::trace_context::{TraceContext, tracestate};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, request};
 use smallvec::SmallVec;
@@ -32,7 +32,7 @@ use crate::payload::Payload;
 use crate::record::{Books, Record, Stage};
 use crate::settlement::Settlement;
 use crate::snapshot::Snapshot;
-use crate::trail::{Billed, Tried};
+use crate::trail::Tried;
 use crate::wishes::Wishes;
 use crate::worker::Worker;
 
@@ -238,6 +238,7 @@ impl Exchange<'_> {
             rules: &rules,
             asked_name: choice.asked_name.as_deref().unwrap_or_default(),
         };
+        check_bounded(&question)?;
         let costs = Costs::read(&question, &mut choice.deployments).map_err(|_| unpriced())?;
         let (reservation, reserved) = Reservation::reserve(customers, record, applied, costs);
         let is_hard = reservation.is_hard(record);
@@ -248,12 +249,7 @@ impl Exchange<'_> {
             payload.ask_for_output(self.call.operation().dialect, output_tokens);
         }
         if is_hard {
-            self.worker.keep_reservation(record, bounds).map_err(|_| {
-                Failure::new(
-                    Cause::Overloaded,
-                    "what this request may use can't be written down, and a hard limit applies to it",
-                )
-            })?;
+            self.worker.keep_reservation(record, bounds).map_err(|_| unwritten())?;
         }
         Ok(choice)
     }
@@ -354,7 +350,7 @@ impl Exchange<'_> {
                 failed.end(taken, ended);
             }
             let (reason, status) = (failed.verdict.reason, failed.status);
-            let billed = failed.usage.map(|usage| Box::new(Billed { usage, cost: record.price_of(&usage) }));
+            let billed = record.billed(&failed, &self.worker.shared.vocabularies);
             let is_billed = billed.is_some();
             record.trail.push(Tried { deployment, reason, status, took: ended.saturating_duration_since(now), billed });
             candidates.note(&failed);
@@ -367,13 +363,23 @@ impl Exchange<'_> {
             if payload.is_gone() {
                 break Over::Exhausted;
             }
-            if is_billed && let Some(mut reservation) = record.reservation.take() {
-                let is_covered = reservation.top_up(&self.worker.shared.customers, record);
-                record.reservation = Some(reservation);
-                is_covered?;
+            if is_billed {
+                self.cover()?;
             }
         };
         failures.conclude(over, &self.settlement.record)
+    }
+
+    /// Reserves anew what a failed attempt was billed for.
+    fn cover(&mut self) -> Result<(), Failure> {
+        let record = &mut self.settlement.record;
+        let Some(mut reservation) = record.reservation.take() else { return Ok(()) };
+        let is_covered = reservation.top_up(&self.worker.shared.customers, record);
+        let hard_bounds = reservation.is_hard(record).then(|| reservation.bounds_in_all(record));
+        record.reservation = Some(reservation);
+        is_covered?;
+        let kept = hard_bounds.map_or(Ok(()), |bounds| self.worker.keep_reservation(record, bounds));
+        kept.map_err(|_| unwritten())
     }
 
     /// What the request takes of a provider's capacity.
@@ -384,7 +390,7 @@ impl Exchange<'_> {
         }
         let request = payload.request();
         let max_output_tokens =
-            request.and_then(|request| Some(request.output_tokens?.saturating_mul(request.choices.max(1))));
+            request.and_then(|request| Some(request.output_tokens?.saturating_mul(request.billed_choices)));
         let usual = self.worker.shared.customers.estimated_output(record).unwrap_or(USUAL_OUTPUT_TOKENS);
         Need {
             input_tokens: self.worker.shared.vocabularies.estimate_bytes("", payload.length()),
@@ -460,4 +466,24 @@ fn unpriced() -> Failure {
     let message =
         "no deployment that may answer has a known price, and a hard limit on money applies: give it one in [prices]";
     Failure { param: Some("model"), ..Failure::new(Cause::PriceUnknown, message) }
+}
+
+/// Whether what a request may use can be bounded before it is sent, where a hard limit on tokens or money applies.
+fn check_bounded(question: &Question<'_>) -> Result<(), Failure> {
+    let is_of_use =
+        |rule: &&&LimitRule| rule.is_hard && !matches!(rule.resource, Resource::Requests | Resource::Concurrent);
+    let Some(rule) = question.rules.iter().find(is_of_use) else { return Ok(()) };
+    let is_background = question.payload.request().is_some_and(|request| request.is_background);
+    let what = match question.operation.name {
+        "batch_create" => "a batch",
+        _ if is_background => "a response in the background",
+        _ => return Ok(()),
+    };
+    let message = format!("{what} can't be held to the hard limit `{}`: what it uses is known too late", rule.name);
+    Err(Failure::invalid_request(message, is_background.then_some("background")))
+}
+
+fn unwritten() -> Failure {
+    let message = "what this request may use can't be written down, and a hard limit applies to it";
+    Failure::new(Cause::Overloaded, message)
 }

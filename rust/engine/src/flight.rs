@@ -84,22 +84,23 @@ impl Flight {
     pub(crate) async fn launch(worker: &Rc<Worker>, plan: Plan<'_>, body: UpstreamBody) -> Result<Self, Grounded> {
         let started = plan.started;
         let patience = Patience::new(started, plan.deployment.timeouts, plan.first_content_by);
-        let (mut unsent, mut is_replaced) = (Some(body), false);
-        let called = call(worker, &plan, &mut unsent, &mut is_replaced);
+        let (mut unsent, mut sending) = (Some(body), Sending::default());
+        let called = call(worker, &plan, &mut unsent, &mut sending);
         let called = tokio::time::timeout_at(patience.deadline(), called).await;
         let called = called.unwrap_or_else(|_| {
             let what = format!("sent no answer within {} ms", started.elapsed().as_millis());
             Err(timed_out(&plan.deployment.id, &what))
         });
+        let Sending { is_replaced, is_begun: is_sent } = sending;
         let (connection, answer) = match called {
             Ok(called) => called,
-            Err(failure) => return Err(Grounded { failure, call: plan.call, unsent, is_replaced }),
+            Err(failure) => return Err(Grounded { failure, call: plan.call, unsent, is_sent, is_replaced }),
         };
         let (head, body) = answer.into_parts();
         if is_coded(&head) {
             let message = format!("{}: the provider compressed its answer, which nobody asked for", plan.deployment.id);
             let failure = Failure::new(Cause::ProviderFailed, message);
-            return Err(Grounded { failure, call: plan.call, unsent: None, is_replaced });
+            return Err(Grounded { failure, call: plan.call, unsent: None, is_sent, is_replaced });
         }
         Ok(Self {
             worker: Rc::clone(worker),
@@ -196,17 +197,26 @@ pub(crate) struct Grounded {
     pub(crate) call: Call,
     /// The body, where nothing of it was sent.
     pub(crate) unsent: Option<UpstreamBody>,
+    /// The request, or part of it, may have reached the provider.
+    pub(crate) is_sent: bool,
     /// As [`Flight::is_replaced`].
     pub(crate) is_replaced: bool,
 }
 
 type Answer = http::Response<Incoming>;
 
+/// How far a request got.
+#[derive(Clone, Copy, Default)]
+struct Sending {
+    is_begun: bool,
+    is_replaced: bool,
+}
+
 async fn call(
     worker: &Rc<Worker>,
     plan: &Plan<'_>,
     body: &mut Option<UpstreamBody>,
-    is_replaced: &mut bool,
+    sending: &mut Sending,
 ) -> Result<(Connection, Answer), Failure> {
     let origin = &plan.target.origin;
     let mut pooled = worker.pool.borrow_mut().take(origin, plan.started.into_std());
@@ -223,10 +233,12 @@ async fn call(
         }
         let Some(now) = body.take() else { return Err(failed(plan, "its connection closed during the upload")) };
         *body = now.again();
+        sending.is_begun = true;
         match connection.send(request(plan, &connection, now)).await {
             Ok(answer) => return Ok((connection, answer)),
             Err(error) if is_pooled && error.is_connection_closed => {
-                *is_replaced |= error.unsent.is_none();
+                sending.is_replaced |= error.unsent.is_none();
+                sending.is_begun = sending.is_replaced;
                 *body = error.unsent.map(Request::into_body).or_else(|| body.take());
             }
             Err(error) => return Err(failed(plan, &error.reason)),

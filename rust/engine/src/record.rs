@@ -12,6 +12,7 @@ use fastgate_core::telemetry::trace_context::TraceContext;
 use fastgate_core::usage::Usage;
 use tokio::time::Instant;
 
+use crate::attempt::FailedAttempt;
 use crate::choice::RouteTaken;
 use crate::clock::unix_s;
 use crate::identity::Identity;
@@ -19,7 +20,7 @@ use crate::limits::{Reservation, Taken};
 use crate::resilience::Drill;
 use crate::settlement::Outcome;
 use crate::snapshot::Snapshot;
-use crate::trail::Trail;
+use crate::trail::{Billed, Trail};
 use crate::vocabularies::Vocabularies;
 use crate::worker::RequestId;
 
@@ -252,6 +253,21 @@ impl Record {
     /// When it began, in whole seconds since 1970.
     pub(crate) fn started_unix_s(&self) -> i64 {
         unix_s(self.started_at)
+    }
+
+    /// What an attempt that came to nothing is billed: what the provider says, or an estimate of what it may bill for
+    /// what was sent to it and not answered whole.
+    pub(crate) fn billed(&mut self, failed: &FailedAttempt, vocabularies: &Vocabularies) -> Option<Box<Billed>> {
+        let estimated = || {
+            let deployment =
+                self.deployment.filter(|_| self.books == Books::ReportedOrEstimated && failed.is_unanswered)?;
+            let deployment = &self.snapshot.tables.deployments[deployment].id;
+            let input_tokens = vocabularies.estimate_bytes(deployment, self.request_bytes);
+            Some(Usage { input_tokens, ..Usage::default() })
+        };
+        let usage = failed.usage.or_else(estimated)?;
+        self.is_estimated |= failed.usage.is_none();
+        Some(Box::new(Billed { usage, cost: self.price_of(&usage), is_estimated: failed.usage.is_none() }))
     }
 
     fn price(&self) -> Cost {

@@ -35,6 +35,8 @@ pub(crate) struct Tried {
 pub(crate) struct Billed {
     pub(crate) usage: Usage,
     pub(crate) cost: Cost,
+    /// The provider did not say.
+    pub(crate) is_estimated: bool,
 }
 
 /// All of them.
@@ -101,8 +103,9 @@ impl Trail {
             object.text("reason", tried.reason.name());
             object.number_or_null("status", tried.status);
             object.number("us", microseconds(tried.took));
-            if let Some(Billed { usage, cost }) = tried.billed.as_deref() {
+            if let Some(Billed { usage, cost, is_estimated }) = tried.billed.as_deref() {
                 object.object("usage", |object| write_usage(usage, object));
+                object.flag("usage_estimated", *is_estimated);
                 object.number_or_null("cost_pusd", cost.known());
             }
             object.end();

@@ -28,6 +28,10 @@ pub struct Request {
     pub stream: bool,
     /// How many choices are asked for.
     pub choices: u64,
+    /// How many answers may be billed: as many at least, and more where a vendor writes some that it does not send.
+    pub billed_choices: u64,
+    /// It is to be worked on after the answer to it, which has no token counts then.
+    pub is_background: bool,
     /// The longest answer that is asked for, per choice. `None`: the request does not say.
     pub output_tokens: Option<u64>,
     /// The end user, as the body names one.
@@ -91,11 +95,18 @@ pub fn read_fields(object: &Object<'_>, default_model: Option<&str>) -> Result<R
         model_span,
         stream,
         choices: object.get("n").and_then(|value| value.as_u64()).unwrap_or(1),
+        billed_choices: count_at_most(object, "n"),
+        is_background: object.get("background").and_then(|value| value.as_bool()) == Some(true),
         output_tokens: output_tokens(object),
         user: text("user").or_else(|| text("safety_identifier")),
         usage_splice: None,
         continues: None,
     })
+}
+
+/// How many a field asks for, at least one. What is no count is the largest, since a provider may make anything of it.
+pub(super) fn count_at_most(object: &Object<'_>, name: &str) -> u64 {
+    given(object, name).map_or(1, |value| value.as_u64().unwrap_or(u64::MAX)).max(1)
 }
 
 /// The longest answer that is asked for. Of several fields the largest: which of them counts is up to the provider, and
@@ -234,6 +245,13 @@ mod tests {
     fn rename(body: &str, default_model: Option<&str>) -> String {
         let request = read(body, default_model).expect(body);
         String::from_utf8(splice(body.as_bytes(), &mut [request.rename("new")])).expect("UTF-8")
+    }
+
+    #[test]
+    fn choices_that_may_be_billed_are_never_taken_for_fewer() {
+        let asked = |fields: &str| read(&format!(r#"{{"model":"m"{fields}}}"#), None).expect("valid").billed_choices;
+        assert_eq!([asked(""), asked(r#","n":null"#), asked(r#","n":0"#), asked(r#","n":3"#)], [1, 1, 1, 3]);
+        assert_eq!([asked(r#","n":2.0"#), asked(r#","n":"2""#)], [u64::MAX; 2]);
     }
 
     #[test]

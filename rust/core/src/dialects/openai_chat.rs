@@ -37,9 +37,12 @@ pub fn read_request(body: &[u8], depth_limit: usize) -> Result<Request, Failure>
 pub fn read_completions_request(body: &[u8], depth_limit: usize) -> Result<Request, Failure> {
     let object = openai::read_object(body, depth_limit)?;
     let mut request = read_fields(&object)?;
+    // All of them are billed, though only `n` are sent.
+    request.billed_choices = request.billed_choices.max(openai::count_at_most(&object, "best_of"));
     // A list of numbers is one prompt in tokens.
     if let Some((prompts, false)) = object.get("prompt").and_then(|prompt| prompt.as_elements()) {
         request.choices = request.choices.saturating_mul(prompts.max(1));
+        request.billed_choices = request.billed_choices.saturating_mul(prompts.max(1));
     }
     Ok(request)
 }

@@ -107,7 +107,8 @@ impl Costs {
             Takes::Form => bytes / SOUND_BYTES_PER_TOKEN / 4,
             _ => vocabularies.estimate_bytes("", bytes),
         };
-        let (choices, asked) = payload.request().map_or((1, None), |request| (request.choices, request.output_tokens));
+        let (choices, asked) =
+            payload.request().map_or((1, None), |request| (request.billed_choices, request.output_tokens));
         let usual = customers.estimated_output(record).unwrap_or(FIRST_ESTIMATE_TOKENS);
         self.output_tokens = usual.min(asked.unwrap_or(u64::MAX).saturating_mul(choices));
     }
@@ -136,12 +137,14 @@ impl Costs {
         let request = payload.request();
         let asked = request.and_then(|request| request.output_tokens);
         let most = longest(&|deployment| tables.deployments[deployment].output_tokens);
-        let per_choice = asked.or(most).unwrap_or_else(|| {
+        // Vectors and verdicts are no output.
+        let nothing = matches!(question.operation.name, "embeddings" | "moderations").then_some(0);
+        let per_choice = asked.or(nothing).or(most).unwrap_or_else(|| {
             let tokens = tables.limiting.output_tokens;
             self.asks_for_output_tokens = Some(tokens);
             tokens
         });
-        self.output_bound_tokens = per_choice.saturating_mul(request.map_or(1, |request| request.choices.max(1)));
+        self.output_bound_tokens = per_choice.saturating_mul(request.map_or(1, |request| request.billed_choices));
         has_media
     }
 

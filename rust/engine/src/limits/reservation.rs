@@ -1,8 +1,8 @@
 //! What one exchange holds of its customer's limits, from before its first attempt until it is settled.
 
 use fastgate_core::failure::Failure;
-use fastgate_core::limits::{Applied, Now, Standing};
-use fastgate_core::tables::limits::{LimitRule, Resource};
+use fastgate_core::limits::{Applied, Now, Refusal, Standing};
+use fastgate_core::tables::limits::{LimitRule, Resource, Window};
 use smallvec::SmallVec;
 
 use super::book::{Ask, Denied};
@@ -70,8 +70,11 @@ impl Reservation {
     ) -> (Self, Result<(), Failure>) {
         let (rules, limits) = (&record.snapshot.limit_rules, &record.snapshot.tables.limits);
         let now = customers.now(record.last_lap(), record.started_unix_s());
-        let asks: SmallVec<[Ask; 8]> =
-            applied.iter().map(|applied| Ask { applied: *applied, cost: costs.of(&limits[applied.rule]) }).collect();
+        let ask = |applied: &Applied| {
+            let rule = &limits[applied.rule];
+            Ask { applied: *applied, cost: capped(costs.of(rule), rule, applied) }
+        };
+        let asks: SmallVec<[Ask; 8]> = applied.iter().map(ask).collect();
         let outcome = customers.book.reserve(rules, &asks, now);
         let lines: SmallVec<[Line; 8]> =
             applied.iter().map(|applied| Line::of(customers, &record.snapshot, applied, now)).collect();
@@ -113,10 +116,33 @@ impl Reservation {
                 Resource::Requests | Resource::Concurrent => 0,
                 resource => spent.of_resource(resource).unwrap_or(0),
             };
-            Ask { applied: *applied, cost: self.costs.of(rule).saturating_add(more) }
+            Ask { applied: *applied, cost: capped(self.costs.of(rule).saturating_add(more), rule, applied) }
         };
         let asks: SmallVec<[Ask; 8]> = self.applied.iter().map(ask).collect();
-        customers.book.top_up(rules, held, &asks, now).map_err(|denied| self.refuse(record, denied))
+        customers.book.top_up(rules, held, &asks, now).map_err(|denied| {
+            // The request fits; what is left does not cover another attempt at it.
+            let reset_after_s = || {
+                let line = self.lines.iter().find(|line| line.rule == denied.rule);
+                line.map_or(0, |line| line.standing.reset_after_s)
+            };
+            let refusal = match denied.refusal {
+                Refusal::TooLarge => Refusal::Spent { reset_after_s: reset_after_s() },
+                refusal => refusal,
+            };
+            self.refuse(record, Denied { refusal, ..denied })
+        })
+    }
+
+    /// Upper bounds of what the whole exchange uses, failed attempts included.
+    pub(crate) fn bounds_in_all(&self, record: &Record) -> (u64, u64, u64) {
+        let spent = Total::of_trail(record);
+        let more = |resource| spent.of_resource(resource).unwrap_or(0);
+        let (input, output, cost) = self.bounds();
+        (
+            input.saturating_add(more(Resource::InputTokens)),
+            output.saturating_add(more(Resource::OutputTokens)),
+            cost.saturating_add(more(Resource::Usd)),
+        )
     }
 
     /// Makes what is held final: what the whole exchange used. Only the first time counts.
@@ -158,4 +184,15 @@ impl Reservation {
         let (amount, remaining) = line.map_or((rule.amount, 0), |line| (line.amount, line.standing.remaining));
         deny(rule, denied.refusal, amount, remaining, self.costs.of(rule))
     }
+}
+
+/// An estimate is never asked for above what there may be at once: it is often wrong, and a limit must not lock out
+/// what it could let pass. A bound is asked for as it is.
+fn capped(cost: u64, rule: &LimitRule, applied: &Applied) -> u64 {
+    if rule.is_hard || matches!(rule.resource, Resource::Requests | Resource::Concurrent) {
+        return cost;
+    }
+    let most =
+        if matches!(rule.window, Window::Rate { .. }) { applied.allowance.burst } else { applied.allowance.amount };
+    cost.min(most.max(1))
 }

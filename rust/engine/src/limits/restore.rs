@@ -24,6 +24,9 @@ const BATCH_BYTES: usize = 1 << 20;
 /// A reservation is settled within this time of its segment's last record, or never: exchanges are not longer.
 const EXCHANGE_S: u64 = 3600;
 
+/// What the record of a reservation begins with.
+const RESERVATION: &[u8] = br#"{"v":1,"type":"reservation","#;
+
 /// What a record says of use.
 #[derive(Deserialize)]
 struct Entry<'a> {
@@ -104,9 +107,6 @@ pub(crate) fn restore(
     writer: &mut SpoolWriter,
 ) -> Result<Restored, String> {
     let mut restored = Restored::default();
-    if tables.limits.is_empty() {
-        return Ok(restored);
-    }
     let failed = |error: std::io::Error| format!("what was used can't be read from {}: {error}", directory.display());
     let now = customers.present();
     let since = SystemTime::now().checked_sub(longest_window(tables));
@@ -116,6 +116,10 @@ pub(crate) fn restore(
     let mut open: HashMap<String, Open> = HashMap::new();
     while let Some(batch) = reader.next_batch(BATCH_BYTES) {
         for payload in batch.records() {
+            // Without limits only what was lost matters, and it has a reservation.
+            if tables.limits.is_empty() && open.is_empty() && !payload.starts_with(RESERVATION) {
+                continue;
+            }
             // What can't be read can't be counted; `fastgate spool check` names it.
             let Ok(entry) = serde_json::from_slice::<Entry<'_>>(payload) else { continue };
             match entry.kind.as_deref() {

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::time::SystemTime;
 
 use fastgate_core::json_object::JsonObject;
 use fastgate_core::limits::{Applied, Standing, Who};
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 use super::customers::Customers;
 use super::identity::{self, SCOPES};
+use crate::clock::unix_ms;
 use crate::snapshot::Snapshot;
 
 /// Identities that are remembered by name; at the bound all are forgotten, and those in use come back.
@@ -111,7 +113,7 @@ impl Customers {
         for names in askers {
             let Some(who) = names.who(tables) else { continue };
             let mut all = snapshot.limit_rules.applied(&who);
-            self.raises.apply(&mut all, &who, tables, || now.unix_s.unsigned_abs().saturating_mul(1000));
+            self.raises.apply(&mut all, &who, tables, || unix_ms(SystemTime::now()));
             for applied in all {
                 let rule = &tables.limits[applied.rule];
                 let has_all = rule.per.iter().all(|scope| identity::name(*scope, &who, tables).is_some());
