@@ -14,7 +14,6 @@ use super::process::Process;
 pub(crate) use super::text::Format;
 use super::text::{Page, decimal};
 use crate::gateway::Shared;
-use crate::limits::TierStanding;
 use crate::record::STAGES;
 use crate::resilience::Report;
 use crate::spool::Status;
@@ -34,7 +33,7 @@ pub(crate) fn expose(shared: &Shared, format: Format) -> String {
     latencies(&mut page, cores.iter().flat_map(|core| core.latencies()));
     connections(&mut page, shared);
     health(&mut page, shared);
-    limits(&mut page, shared);
+    super::limits::expose(&mut page, shared);
     page.single(&metrics::LOG_DROPPED, shared.telemetry.access_log.dropped());
     spool(&mut page, shared.spool.as_ref().map(|spool| spool.status()));
     let snapshot = shared.snapshot.load();
@@ -221,28 +220,6 @@ fn health(page: &mut Page, shared: &Shared) {
         let paused = left_ns.iter().filter(|left_ns| **left_ns > 0).count();
         page.sample(&metrics::CREDENTIALS_PAUSED, &[("provider", &provider.id)], paused);
     }
-}
-
-fn limits(page: &mut Page, shared: &Shared) {
-    let tiers = shared.capacity.queues().standing();
-    let mut show = |metric: &Metric, value: fn(&TierStanding) -> String| {
-        page.begin(metric);
-        for tier in &tiers {
-            page.sample(metric, &[("tier", tier.tier.as_deref().unwrap_or_default())], value(tier));
-        }
-    };
-    show(&metrics::QUEUE_WAITING, |tier| tier.waiting.to_string());
-    show(&metrics::QUEUE_SERVED, |tier| tier.served.to_string());
-    show(&metrics::QUEUE_WAIT, |tier| decimal(tier.waited.as_nanos(), SECOND_NS));
-    page.begin(&metrics::QUEUE_REFUSED);
-    for tier in &tiers {
-        let name = tier.tier.as_deref().unwrap_or_default();
-        for (reason, count) in [("full", tier.refused_full), ("late", tier.refused_late), ("left", tier.left)] {
-            page.sample(&metrics::QUEUE_REFUSED, &[("tier", name), ("reason", reason)], count);
-        }
-    }
-    page.single(&metrics::LIMIT_IDENTITIES, shared.customers.book.identities());
-    page.single(&metrics::LIMIT_SHARED, shared.customers.book.shared_identities());
 }
 
 /// A metric with one sample per deployment that has one.

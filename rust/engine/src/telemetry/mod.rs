@@ -5,6 +5,7 @@
 
 mod access_log;
 pub(crate) mod exposition;
+mod limits;
 pub(crate) mod metrics;
 mod process;
 mod text;
