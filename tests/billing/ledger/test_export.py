@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,7 +69,6 @@ def test_csv_reads_back(events: list[dict[str, Any]]) -> None:
 
 
 def test_parquet_has_types(events: list[dict[str, Any]]) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
     output = io.BytesIO()
     assert export.write_parquet(events, output) == 3
     table = parquet.read_table(io.BytesIO(output.getvalue()))

@@ -91,7 +91,6 @@ def test_plots(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     drawn = output(capsys, "--state-dir", str(state_dir), "--plot", "terminal")
     assert "chat    $7.00  ███" in drawn
     assert "└──" in drawn
-    pytest.importorskip("matplotlib")
     assert output(capsys, "--state-dir", str(state_dir), "--plot", "costs.png") == "drawn into costs.png\n"
     assert (state_dir / "costs.png").stat().st_size > 10_000
 
