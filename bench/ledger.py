@@ -3,9 +3,10 @@
 Loads a synthetic spool (twenty calls a session, one in twenty with a failed attempt, a fifth of the prompts
 repeated) in this process, pinned to one core, from closed segments to the last commit.
 
-Then fills the rollups with a year of ten million events a month, and asks what `fastgate costs --by
-feature,tenant,model --since 365d` asks. The rows are made directly, without events, and only those that the
-question reads: months, the days and hours before the first whole month, and the first ranges of sessions.
+Then fills the rollups with a year of ten million events a month, asks for its sums by feature, tenant and
+model, and makes the page that `fastgate costs --since 365d` prints. The rows are made directly, without
+events, and only those that are read: months, the days and hours before the first whole month, the days that a
+page judges, and the first ranges of sessions.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fastgate.billing.ledger.child import quieten_collector
@@ -36,11 +37,19 @@ from fastgate.billing.ledger.schema import (
 )
 from fastgate.billing.ledger.segments import frame
 from fastgate.billing.ledger.sqlite_store import SqliteStore
+from fastgate.billing.ledger.summary import Summary
+from fastgate.billing.reports.asking import Asked, make
+from fastgate.billing.reports.budgets import MOST, Calendar, Known, Rule
+from fastgate.billing.reports.report import Report, Sources
+from fastgate.billing.reports.revenue import Prices
+from fastgate.billing.reports.rows import Row
 
 SEGMENT_RECORDS = 50_000
 CALLS_PER_SESSION = 20
 TENANTS, FEATURES, MODELS, USERS = 40, 12, 8, 20_000
 COMBINATIONS = TENANTS * FEATURES * MODELS
+# Days that unusual ones are looked for in and compared with, and those of budgets.
+JUDGED_DAYS = 62
 # Ten million events a month, twenty to a session, which meet 2.5 models on average.
 SESSION_ROWS_A_DAY = 10_000_000 // 30 // 20 * 5 // 2
 # Those that an estimate reads, and some.
@@ -164,8 +173,12 @@ def fill_year(store: SqliteStore, first_unix_s: int, last_unix_s: int) -> None:
     )
     months = sorted({month_start(day) for day in range(first_unix_s, last_unix_s, 86_400)})
     fill_rollup(connection, "costs", "month", months, COMBINATIONS)
-    fill_rollup(connection, "costs", "day", range(months[0], months[1], 86_400), COMBINATIONS)
     first_day = first_unix_s - first_unix_s % 86_400 + 86_400
+    last_day = last_unix_s - last_unix_s % 86_400
+    before_months, judged = range(months[0], months[1], 86_400), last_day - JUDGED_DAYS * 86_400
+    fill_rollup(
+        connection, "costs", "day", [*before_months, *range(judged, last_unix_s, 86_400)], COMBINATIONS
+    )
     fill_rollup(connection, "traffic", "hour", range(first_day, first_day + 86_400, 3600), COMBINATIONS)
     days = range(first_day, last_unix_s, 86_400)
     for bucket in range(SESSION_BUCKETS):
@@ -184,7 +197,11 @@ def fill_rollup(
     """So many rows with numbers in every column, for each start."""
     dimensions = ROLLUPS[rollup][0]
     sizes = {"tenant": TENANTS, "feature": FEATURES, "model": MODELS}
-    spread = {"tenant": "n", "feature": f"n / {TENANTS}", "model": f"n / {TENANTS * FEATURES}"}
+    spread = {
+        "tenant": "n",
+        "feature": f"n / {TENANTS}",
+        "model": f"n / {TENANTS * FEATURES}",
+    }
     # What is no part of the question tells rows apart.
     values = [f"1 + ({spread[name]}) % {sizes[name]}" if name in sizes else "1 + n" for name in dimensions]
     measures = [f"1000 + (n * 7919 + start * {place}) % 1000000" for place in range(len(MEASURE_COLUMNS))]
@@ -199,23 +216,55 @@ def fill_rollup(
 
 
 def ask_year(folder: Path, rounds: int) -> None:
-    """Fill the rollups and say how long the question takes, each time with a new connection."""
+    """Fill the rollups and say how long the questions take, each time with a new connection."""
     until = 1_795_000_000
     since = until - 365 * 86_400
     with SqliteStore(folder) as store:
         fill_year(store, since - 86_400, until - 1)
+    budgets = Known(tuple(budget(per) for per in ("tenant", "feature")))
+    measure(
+        "sums of a year by feature, tenant, model",
+        folder,
+        rounds,
+        lambda ledger: ledger.summary(("feature", "tenant", "model"), since, until),
+    )
+    measure(
+        "the page of costs of a year",
+        folder,
+        rounds,
+        lambda ledger: in_full(make(Asked(since="365d"), ledger, Sources(Prices(()), (), budgets), until)),
+    )
+
+
+def budget(per: str) -> Rule:
+    """A monthly budget for each of them."""
+    calendar = Calendar("month", "UTC")
+    return Rule(f"a budget per {per}", (per,), {}, 10**18, {}, calendar, 800, is_hard=True)
+
+
+def in_full(report: Report) -> list[Row]:
+    """The groups of a report that has everything a page has."""
+    assert report.parts
+    assert report.judged_features == FEATURES
+    assert len(report.budgets) == MOST
+    assert any(each.kind == "unanswered_requests" and each.cost_pusd for each in report.waste)
+    return report.groups
+
+
+def measure(
+    what: str, folder: Path, rounds: int, ask: Callable[[Ledger], Sequence[Summary] | Sequence[Row]]
+) -> None:
+    """Say how long it takes."""
     took, cpu = list[float](), list[float]()
     for _ in range(rounds):
         began, began_cpu = time.perf_counter(), time.process_time()
         with Ledger.open(folder) as ledger:
-            found = ledger.summary(("feature", "tenant", "model"), since, until)
+            found = ask(ledger)
         took.append(time.perf_counter() - began)
         cpu.append(time.process_time() - began_cpu)
     print(
-        f"a year by feature, tenant, model: {len(found)} groups, "
-        f"median {statistics.median(took):.3f} s, worst {max(took):.3f} s of {rounds}, "
-        f"CPU {statistics.median(cpu):.3f} s"
-        f"{' (sessions estimated)' if found[0].is_sessions_estimated else ''}"
+        f"{what}: {len(found)} groups, median {statistics.median(took):.3f} s, worst {max(took):.3f} s "
+        f"of {rounds}, CPU {statistics.median(cpu):.3f} s"
     )
 
 

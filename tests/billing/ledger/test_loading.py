@@ -23,6 +23,7 @@ from fastgate.billing.ledger.loading import Loader
 from fastgate.billing.ledger.reading import Ledger
 from fastgate.billing.ledger.schema import GRAINS, NAMED, LedgerError
 from fastgate.billing.ledger.sqlite_store import LedgerInUse, SqliteStore
+from fastgate.billing.ledger.summary import Point
 
 DAY_S = 86_400
 ALWAYS = (0, 10**10)
@@ -109,6 +110,10 @@ def test_whatever_is_asked_the_answer_is_the_models(
                 counted = sums.pop("sessions")
                 assert {name: getattr(found[group], name) for name in sums} == sums
                 assert found[group].sessions in {counted, None}
+            spent = ledger.spending(by, start, end, where)
+            assert [summary.spending() for summary in found.values()] == spent
+            if not by and found:
+                assert ledger.session_count(start, end, where)[0] == found[()].sessions
             assert all(summary.sessions is not None for summary in found.values()) or {*by, *where} & {
                 *("provider_model", "operation", "outcome", "fault")
             }
@@ -231,6 +236,7 @@ def test_a_series_has_the_steps_of_its_zone(
     load()
     with Ledger.open(state) as ledger:
         points = ledger.series(("tenant",), step, starts[0], starts[-1] + 1, zone=place)
+        spent = ledger.spending_series(("tenant",), step, starts[0], starts[-1] + 1, zone=place)
     expected = dict[str, int]()
     shown = {"hour": "%Y-%m-%d %H %z", "day": "%Y-%m-%d", "month": "%Y-%m"}[step]
     for start in starts:
@@ -242,6 +248,7 @@ def test_a_series_has_the_steps_of_its_zone(
     }
     assert found == expected
     assert all(point.summary.group == ("acme",) for point in points)
+    assert spent == [Point(point.start_unix_s, point.summary.spending()) for point in points]
 
 
 def test_a_clock_that_jumps_only_moves_events(fill: Fill, load: Load, state: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from fastgate.billing.ledger import Point, Summary
+from fastgate.billing.ledger import Point, Spending, Summary
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class ExactBooks:
         where: Mapping[Any, Sequence[str | None]] | None = None,
         *,
         zone: tzinfo = UTC,
-    ) -> list[Point]:
+    ) -> list[Point[Summary]]:
         inside = [e.started_unix_s for e in self.events if since_unix_s <= e.started_unix_s < until_unix_s]
         bounds = sorted({start_of(step, moment, zone) for moment in inside})
         found = []
@@ -71,6 +71,38 @@ class ExactBooks:
             begin, stop = max(start, since_unix_s), min(end, until_unix_s)
             found += [Point(start, each) for each in self.summary(by, begin, stop, where)]
         return found
+
+    def spending(
+        self,
+        by: Sequence[Any],
+        since_unix_s: int,
+        until_unix_s: int,
+        where: Mapping[Any, Sequence[str | None]] | None = None,
+    ) -> list[Spending]:
+        return [each.spending() for each in self.summary(by, since_unix_s, until_unix_s, where)]
+
+    def spending_series(
+        self,
+        by: Sequence[Any],
+        step: str,
+        since_unix_s: int,
+        until_unix_s: int,
+        where: Mapping[Any, Sequence[str | None]] | None = None,
+        *,
+        zone: tzinfo = UTC,
+    ) -> list[Point[Spending]]:
+        points = self.series(by, step, since_unix_s, until_unix_s, where, zone=zone)
+        return [Point(point.start_unix_s, point.summary.spending()) for point in points]
+
+    def session_count(
+        self,
+        since_unix_s: int,
+        until_unix_s: int,
+        where: Mapping[Any, Sequence[str | None]] | None = None,
+    ) -> tuple[int | None, bool]:
+        for each in self.summary((), since_unix_s, until_unix_s, where):
+            return each.sessions, each.is_sessions_estimated
+        return 0, False
 
 
 def start_of(step: str, unix_s: int, zone: tzinfo) -> int:
@@ -107,6 +139,9 @@ def summed(group: tuple[str | None, ...], events: Sequence[Event]) -> Summary:
         else:
             found.requests += 1
             found.failed_requests += event.outcome != "answered"
+            if event.outcome != "answered" and cost:
+                found.unanswered_requests += 1
+                found.unanswered_cost_pusd += cost
             found.truncated_requests += event.truncated
             found.repeated_requests += event.repeated
         if event.truncated:

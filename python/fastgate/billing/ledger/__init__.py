@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastgate.billing.ledger.reading import Ledger
     from fastgate.billing.ledger.schema import NAMED, TOKEN_CLASSES, Dimension, Grain, LedgerError
-    from fastgate.billing.ledger.summary import Point, Summary
+    from fastgate.billing.ledger.summary import Point, Spending, Summary
 
-__all__ = ["NAMED", "TOKEN_CLASSES", "Dimension", "Grain", "Ledger", "LedgerError", "Point", "Summary"]
+__all__ = [
+    "NAMED",
+    "TOKEN_CLASSES",
+    "Dimension",
+    "Grain",
+    "Ledger",
+    "LedgerError",
+    "Point",
+    "Spending",
+    "Summary",
+]
 
-_MODULES = {"Ledger": "reading", "Point": "summary", "Summary": "summary"}
+_MODULES = {"Ledger": "reading", "Point": "summary", "Spending": "summary", "Summary": "summary"}
 
 
 def __getattr__(name: str) -> Any:

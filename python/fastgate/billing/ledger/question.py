@@ -10,15 +10,18 @@ from fastgate.billing.ledger.schema import (
     EVERY_BUCKET,
     GRAINS,
     NAMED,
+    SPENDING_OF_EVENTS,
+    SPENDING_OF_ROLLUPS,
     START_OF,
     SUMS_OF_EVENTS,
     SUMS_OF_ROLLUPS,
     Dimension,
+    Grain,
     events_within,
     month_bounds,
 )
 
-_START_OF_ROLLUP = {
+_START_OF_ROLLUP: dict[Grain, str] = {
     "hour": "start_unix_s / 3600 * 3600",
     "day": "start_unix_s / 86400 * 86400",
     "month": "CAST(strftime('%s', start_unix_s, 'unixepoch', 'start of month') AS INTEGER)",
@@ -36,6 +39,8 @@ class Question(msgspec.Struct, frozen=True):
     """` AND …`, for rollups and events alike."""
     values: tuple[int, ...]
     """What stands for its question marks."""
+    is_of_spending: bool = False
+    """Only what was spent is asked for."""
 
     @property
     def needed(self) -> set[str]:
@@ -44,20 +49,21 @@ class Question(msgspec.Struct, frozen=True):
 
     def of_events(self, table: str) -> str:
         """Sums of the events of a month table, from one microsecond to before another."""
-        return self._sums(self.keys_of_events(table), SUMS_OF_EVENTS, table, events_within(table))
+        sums = SPENDING_OF_EVENTS if self.is_of_spending else SUMS_OF_EVENTS
+        return self._sums(self.keys_of_events(table), sums, table, events_within(table))
 
     def of_rollup(self, table: str) -> str:
         """Sums of a rollup's rows, from one second to before another."""
         time = "start_unix_s >= ? AND start_unix_s < ?"
         if table.startswith("sessions_"):
             time = f"{EVERY_BUCKET} AND {time}"
-        return self._sums(self.keys_of_rollup(), SUMS_OF_ROLLUPS, table, time)
+        return self._sums(self.keys_of_rollup(table), self._sums_of_rollups, table, time)
 
     def of_parts(self, parts: Sequence[str]) -> str:
         """What `of_events` and `of_rollup` give for parts of a time, together."""
         keys = [f"key_{place}" for place in range(len(self.by))]
         return (
-            f"SELECT {', '.join([*keys, SUMS_OF_ROLLUPS])} "
+            f"SELECT {', '.join([*keys, self._sums_of_rollups])} "
             f"FROM ({' UNION ALL '.join(f'SELECT * FROM ({part})' for part in parts)}) "
             f"GROUP BY {', '.join(keys) or 'NULL'}"
         )
@@ -67,9 +73,16 @@ class Question(msgspec.Struct, frozen=True):
         starts = {**START_OF, "month": str(month_bounds(table)[0])}
         return [starts[name] if name in GRAINS else name for name in self.by]
 
-    def keys_of_rollup(self) -> list[str]:
+    def keys_of_rollup(self, table: str) -> list[str]:
         """What to group a rollup by."""
-        return [_START_OF_ROLLUP[name] if name in GRAINS else name for name in self.by]
+        starts = {
+            grain: "start_unix_s" if table.endswith(grain) else _START_OF_ROLLUP[grain] for grain in GRAINS
+        }
+        return [starts[name] if name in GRAINS else name for name in self.by]
+
+    @property
+    def _sums_of_rollups(self) -> str:
+        return SPENDING_OF_ROLLUPS if self.is_of_spending else SUMS_OF_ROLLUPS
 
     def _sums(self, keys: list[str], sums: str, table: str, time: str) -> str:
         columns = [f"{key} AS key_{place}" for place, key in enumerate(keys)]

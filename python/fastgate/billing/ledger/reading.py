@@ -7,8 +7,8 @@ Every question sees one state of the ledger, also while the loader writes.
 import contextlib
 import re
 import sqlite3
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
@@ -31,7 +31,8 @@ from fastgate.billing.ledger.schema import (
     month_start,
     rolled_up,
 )
-from fastgate.billing.ledger.summary import Point, Summary, summary_of
+from fastgate.billing.ledger.steps import steps
+from fastgate.billing.ledger.summary import Point, Spending, Summary, Sums, spending_of, summary_of
 
 Where: TypeAlias = Mapping[Dimension, Sequence[str | None]]
 """Values that count, by dimension; None for events that name nothing. Times can't be among them."""
@@ -41,6 +42,7 @@ _ATTEMPT = "0|[1-9][0-9]{0,8}"
 _SHOWN: dict[str, str] = {"hour": "%Y-%m-%dT%H:00Z", "day": "%Y-%m-%d", "month": "%Y-%m"}
 # Values of a group, before names take their ids' places.
 _Key: TypeAlias = tuple[int, ...]
+_Answer: TypeAlias = Callable[[Question, int, int], dict[_Key, Sums]]
 
 
 class Ledger:
@@ -119,7 +121,7 @@ class Ledger:
         where: Where | None = None,
         *,
         zone: tzinfo = UTC,
-    ) -> list[Point]:
+    ) -> list[Point[Summary]]:
         """The same for each hour, day or month of a time zone, in order; a step without events has no point.
 
         A session counts in each step in which it has an event. The first and the last step are what `since`
@@ -127,17 +129,45 @@ class Ledger:
         """
         with self._snapshot():
             question = ask(self._connection, by, where or {})
-            if zone is not UTC:
-                return list(self._local_series(question, step, since_unix_s, until_unix_s, zone))
-            stepped = msgspec.structs.replace(question, by=(step, *question.by))
-            steps: dict[int, dict[_Key, Summary]] = {}
-            for key, summary in self._summary(stepped, since_unix_s, until_unix_s).items():
-                steps.setdefault(key[0], {})[key[1:]] = summary
-            return [
-                Point(start, summary)
-                for start in sorted(steps)
-                for summary in self._named(question, steps[start])
-            ]
+            return list(self._series(self._summary, question, step, (since_unix_s, until_unix_s), zone))
+
+    def spending(
+        self,
+        by: Sequence[Dimension],
+        since_unix_s: int,
+        until_unix_s: int,
+        where: Where | None = None,
+    ) -> list[Spending]:
+        """As `summary`, of cost alone."""
+        with self._snapshot():
+            question = ask(self._connection, by, where or {})
+            return self._named(question, self._spending(question, since_unix_s, until_unix_s))
+
+    def spending_series(
+        self,
+        by: Sequence[Dimension],
+        step: Grain,
+        since_unix_s: int,
+        until_unix_s: int,
+        where: Where | None = None,
+        *,
+        zone: tzinfo = UTC,
+    ) -> list[Point[Spending]]:
+        """As `series`, of cost alone."""
+        with self._snapshot():
+            question = ask(self._connection, by, where or {})
+            return list(self._series(self._spending, question, step, (since_unix_s, until_unix_s), zone))
+
+    def session_count(
+        self, since_unix_s: int, until_unix_s: int, where: Where | None = None
+    ) -> tuple[int | None, bool]:
+        """How many distinct sessions had an event in `[since, until)`, and whether that is an estimate.
+
+        None where a condition is on a dimension that sessions are not kept by.
+        """
+        with self._snapshot():
+            counted = self._sessions(ask(self._connection, (), where or {}), since_unix_s, until_unix_s)
+            return (None, False) if counted is None else (counted.by_group.get((), 0), counted.is_estimated)
 
     def events(
         self, since_unix_s: int, until_unix_s: int, where: Where | None = None
@@ -183,26 +213,48 @@ class Ledger:
             event["prompt_hash"] = f"{event['prompt_hash'] & 0xFFFF_FFFF_FFFF_FFFF:016x}"
         return {"event_id": f"{event['exchange_id']}/{event['attempt']}", **event}
 
-    def _local_series(
-        self, question: Question, step: Grain, since: int, until: int, zone: tzinfo
-    ) -> Iterator[Point]:
-        span = self._span()
-        if span is None:
-            return
-        since, until = max(since, span[0] // 1_000_000), min(until, span[1] // 1_000_000 + 1)
-        for start, end in _steps(step, since, until, zone):
-            found = self._summary(question, max(start, since), min(end, until))
-            for summary in self._named(question, found):
-                yield Point(start, summary)
+    def _series(
+        self,
+        answer: "_Answer[Sums]",
+        question: Question,
+        step: Grain,
+        bounds: tuple[int, int],
+        zone: tzinfo,
+    ) -> Iterator[Point[Sums]]:
+        found: Iterable[tuple[int, dict[_Key, Sums]]]
+        if zone is UTC:
+            stepped = msgspec.structs.replace(question, by=(step, *question.by))
+            by_start: dict[int, dict[_Key, Sums]] = {}
+            for key, sums in answer(stepped, *bounds).items():
+                by_start.setdefault(key[0], {})[key[1:]] = sums
+            found = sorted(by_start.items())
+        else:
+            since, until = self._within_span(*bounds)
+            local = steps(step, since, until, zone) if since < until else ()
+            found = ((start, answer(question, max(start, since), min(end, until))) for start, end in local)
+        for start, groups in found:
+            for named in self._named(question, groups):
+                yield Point(start, named)
 
     def _summary(self, question: Question, since: int, until: int) -> dict[_Key, Summary]:
-        span = self._span()
-        if span is None or since >= until:
-            return {}
-        # Outside of the first and last event there is nothing, and whole months are cheaper than parts.
-        first, last = span[0] // 1_000_000, span[1] // 1_000_000 + 1
-        since = month_start(first) if since <= first else since
-        until = ceiling("month", last) if until >= last else until
+        groups = {key: summary_of(sums) for key, sums in self._sums(question, since, until)}
+        counted = self._sessions(question, since, until)
+        if counted is not None:
+            for key, summary in groups.items():
+                summary.sessions = counted.by_group.get(key, 0)
+                summary.is_sessions_estimated = counted.is_estimated
+        return groups
+
+    def _spending(self, question: Question, since: int, until: int) -> dict[_Key, Spending]:
+        question = msgspec.structs.replace(question, is_of_spending=True)
+        return {key: spending_of(sums) for key, sums in self._sums(question, since, until)}
+
+    def _sessions(self, question: Question, since: int, until: int) -> sessions.Counted | None:
+        return sessions.count(self._connection, question, *self._widened(since, until), self._months)
+
+    def _sums(self, question: Question, since: int, until: int) -> Iterator[tuple[_Key, tuple[int, ...]]]:
+        """Every group's key and sums."""
+        since, until = self._widened(since, until)
         parts, values = list[str](), list[int]()
         for piece in pieces(question.needed, since, until):
             if piece.table:
@@ -212,24 +264,34 @@ class Ledger:
             for month in self._months(piece.since_unix_s, piece.until_unix_s):
                 parts.append(question.of_events(month))
                 values += (piece.since_unix_s * _US, piece.until_unix_s * _US, *question.values)
-        if not parts:
-            return {}
-        dimensions = len(question.by)
-        groups = {
-            row[:dimensions]: summary_of(row[dimensions:])
-            for row in self._connection.execute(question.of_parts(parts), values)
-        }
-        counted = sessions.count(self._connection, question, since, until, self._months)
-        if counted is not None:
-            for key, summary in groups.items():
-                summary.sessions = counted.by_group.get(key, 0)
-                summary.is_sessions_estimated = counted.is_estimated
-        return groups
+        if parts:
+            dimensions = len(question.by)
+            for row in self._connection.execute(question.of_parts(parts), values):
+                yield row[:dimensions], row[dimensions:]
 
-    def _named(self, question: Question, groups: dict[_Key, Summary]) -> list[Summary]:
+    def _within_span(self, since: int, until: int) -> tuple[int, int]:
+        """The part of a time in which there may be events."""
+        span = self._span()
+        if span is None:
+            return since, since
+        return max(since, span[0] // _US), min(until, span[1] // _US + 1)
+
+    def _widened(self, since: int, until: int) -> tuple[int, int]:
+        """A time with the same events: outside of the first and last there is nothing, and whole months are
+        cheaper than parts."""
+        span = self._span()
+        if span is None or since >= until:
+            return since, since
+        first, last = span[0] // _US, span[1] // _US + 1
+        return (
+            month_start(first) if since <= first else since,
+            ceiling("month", last) if until >= last else until,
+        )
+
+    def _named(self, question: Question, groups: dict[_Key, Sums]) -> list[Sums]:
         text = names(self._connection)
-        for key, summary in groups.items():
-            summary.group = tuple(
+        for key, sums in groups.items():
+            sums.group = tuple(
                 datetime.fromtimestamp(value, UTC).strftime(_SHOWN[name]) if name in GRAINS else text(value)
                 for name, value in zip(question.by, key, strict=True)
             )
@@ -268,34 +330,3 @@ class Ledger:
                 # Whoever let go of an iterator may have closed the ledger first.
                 with contextlib.suppress(sqlite3.ProgrammingError):
                     self._connection.execute("ROLLBACK")
-
-
-def _steps(step: Grain, since: int, until: int, zone: tzinfo) -> Iterator[tuple[int, int]]:
-    """First and last border of each hour, day or month of a zone that has seconds in `[since, until)`."""
-    start = _local_start(step, since, zone)
-    while start < until:
-        end = _local_start(step, _well_inside_next(step, start, zone), zone)
-        yield start, end
-        start = end
-
-
-def _local_start(step: Grain, unix_s: int, zone: tzinfo) -> int:
-    local = datetime.fromtimestamp(unix_s, zone)
-    if step == "hour":
-        # In a zone of half hours, and where a clock is set back, the hour goes on: seconds decide.
-        return unix_s - (local.minute * 60 + local.second)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    if step == "month":
-        midnight = midnight.replace(day=1)
-    return int(midnight.timestamp())
-
-
-def _well_inside_next(step: Grain, start: int, zone: tzinfo) -> int:
-    if step == "hour":
-        return start + 3600
-    # Days have 23 to 25 hours, rarely more or less; months 28 to 31 of them.
-    days = 1 if step == "day" else 31
-    local = datetime.fromtimestamp(start, zone).replace(tzinfo=None) + timedelta(
-        days=days, hours=12 if days == 1 else 72
-    )
-    return int(local.replace(tzinfo=zone).timestamp())

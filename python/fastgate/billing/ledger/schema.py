@@ -95,13 +95,15 @@ EVENT_COLUMNS: dict[str, str] = {
 # What is added up, each as an expression over an event. `is_repeat` is set on every attempt of an exchange.
 # A sum over columns of 32 bits is safe for two billion events, like those of amounts.
 _ATTEMPT_ONLY = "is_final = 0 AND is_correction = 0"
+_UNANSWERED = "is_final AND NOT is_answered"
 COUNTS: dict[str, str] = {
     "requests": "is_final",
     "attempts": "calls",
     "failed_attempts": f"CASE WHEN {_ATTEMPT_ONLY} THEN calls ELSE 0 END",
-    "failed_requests": "is_final AND NOT is_answered",
+    "failed_requests": _UNANSWERED,
     "unknown_cost_requests": "cost_pusd IS NULL",
     "reported_cost_requests": "reported_cost_pusd IS NOT NULL",
+    "unanswered_requests": f"{_UNANSWERED} AND ifnull(cost_pusd, 0) <> 0",
     "truncated_requests": "is_final AND is_truncated",
     "estimated_requests": "is_final AND is_estimated",
     "repeated_requests": "is_final AND is_repeat",
@@ -114,6 +116,7 @@ AMOUNTS: dict[str, str] = {
     "reported_cost_pusd": "reported_cost_pusd",
     "saved_pusd": "saved_pusd",
     "failed_attempts_cost_pusd": f"CASE WHEN {_ATTEMPT_ONLY} THEN cost_pusd ELSE 0 END",
+    "unanswered_cost_pusd": f"CASE WHEN {_UNANSWERED} THEN cost_pusd ELSE 0 END",
     "truncated_cost_pusd": "CASE WHEN is_truncated THEN cost_pusd ELSE 0 END",
     "estimated_cost_pusd": "CASE WHEN is_estimated THEN cost_pusd ELSE 0 END",
     "repeated_cost_pusd": "CASE WHEN is_repeat THEN cost_pusd ELSE 0 END",
@@ -128,18 +131,23 @@ MEASURE_COLUMNS: tuple[str, ...] = (
 )
 """The summed columns of every rollup."""
 
-SUMS_OF_EVENTS = ", ".join(
-    [
-        *(f"ifnull(sum({expression}), 0) AS {name}" for name, expression in COUNTS.items()),
-        *(
-            f"ifnull(sum(({expression}) >> {LOWER_BITS}), 0) AS {name}_upper, "
-            f"ifnull(sum(({expression}) & {_LOWER}), 0) AS {name}_lower"
-            for name, expression in AMOUNTS.items()
-        ),
-    ]
-)
-"""The select list that adds up events: the one definition of what a rollup holds."""
-SUMS_OF_ROLLUPS = ", ".join(f"sum({name}) AS {name}" for name in MEASURE_COLUMNS)
+
+def _select_lists(counts: Sequence[str], amounts: Sequence[str]) -> tuple[str, str]:
+    """What adds these measures up over events, and over rows of rollups."""
+    measures = {name: COUNTS[name] for name in counts}
+    for name in amounts:
+        measures[f"{name}_upper"] = f"({AMOUNTS[name]}) >> {LOWER_BITS}"
+        measures[f"{name}_lower"] = f"({AMOUNTS[name]}) & {_LOWER}"
+    of_events = (f"ifnull(sum({expression}), 0) AS {name}" for name, expression in measures.items())
+    return ", ".join(of_events), ", ".join(f"sum({name}) AS {name}" for name in measures)
+
+
+SUMS_OF_EVENTS, SUMS_OF_ROLLUPS = _select_lists([*COUNTS], [*AMOUNTS])
+"""The select lists that add up everything: the one definition of what a rollup holds."""
+SPENDING_COUNTS = ("requests", "unknown_cost_requests")
+SPENDING_OF_EVENTS, SPENDING_OF_ROLLUPS = _select_lists(SPENDING_COUNTS, ["cost_pusd"])
+"""Those of what was spent alone: a rollup's forty columns take five times as long."""
+_SPENDING_COLUMNS = (*SPENDING_COUNTS, "cost_pusd_upper", "cost_pusd_lower")
 
 ROLLUPS: dict[str, tuple[tuple[Dimension, ...], tuple[Grain, ...]]] = {
     "costs": (("tenant", "feature", "model"), ("day", "month")),
@@ -283,7 +291,9 @@ def check_version(connection: sqlite3.Connection) -> bool:
 
 
 def _statements() -> list[str]:
-    measures = ", ".join(f"{name} INTEGER NOT NULL" for name in MEASURE_COLUMNS)
+    # What comes first in a row is read fastest.
+    ordered = sorted(MEASURE_COLUMNS, key=lambda name: name not in _SPENDING_COLUMNS)
+    measures = ", ".join(f"{name} INTEGER NOT NULL" for name in ordered)
     statements = [
         "CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT",
         # How far each segment of the spool has been read, by its name without an extension.

@@ -76,7 +76,7 @@ def _counted(
         within = (
             f"bucket IN ({', '.join(map(str, range(buckets)))}) AND start_unix_s >= ? AND start_unix_s < ?"
         )
-        parts.append(_distinct(question, question.keys_of_rollup(), _TABLE, within))
+        parts.append(_distinct(question, question.keys_of_rollup(_TABLE), _TABLE, within))
         values += [start, end, *question.values]
     for since, until in moments:
         for table in months(since, until):

@@ -1,11 +1,20 @@
 """What is added up for a group of events."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from fastgate.billing.ledger.schema import AMOUNTS, COUNTS, LOWER_BITS
+from fastgate.billing.ledger.schema import AMOUNTS, COUNTS, LOWER_BITS, SPENDING_COUNTS
+
+
+class Spending(msgspec.Struct, kw_only=True):
+    """What a summary says of cost, at a fifth of its price."""
+
+    group: tuple[str | None, ...]
+    requests: int = 0
+    unknown_cost_requests: int = 0
+    cost_pusd: int = 0
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -38,6 +47,9 @@ class Summary(msgspec.Struct, kw_only=True):
     """What caches and the like saved."""
     failed_attempts_cost_pusd: int = 0
     """What attempts before the final one cost."""
+    unanswered_requests: int = 0
+    """Those of `failed_requests` whose final attempt cost something."""
+    unanswered_cost_pusd: int = 0
     truncated_requests: int = 0
     """Answers that ended because the limit of output tokens was reached."""
     truncated_cost_pusd: int = 0
@@ -71,26 +83,45 @@ class Summary(msgspec.Struct, kw_only=True):
     is_sessions_estimated: bool = False
     """There are so many that a part was counted and scaled up."""
 
+    def spending(self) -> Spending:
+        """What it says of cost."""
+        return Spending(
+            group=self.group,
+            requests=self.requests,
+            unknown_cost_requests=self.unknown_cost_requests,
+            cost_pusd=self.cost_pusd,
+        )
+
     def merge(self, other: "Summary") -> None:
         """Add what another one holds, bar its sessions: those of two groups may be the same."""
         for name in _NAMES:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-class Point(msgspec.Struct, frozen=True):
+Sums = TypeVar("Sums", Summary, Spending)
+
+
+class Point(msgspec.Struct, Generic[Sums], frozen=True):
     """One step of a series."""
 
     start_unix_s: int
-    summary: Summary
+    summary: Sums
 
 
 def summary_of(sums: Sequence[int]) -> Summary:
-    """A row of `schema.MEASURE_COLUMNS`, so far without its group and sessions."""
-    upper, lower = sums[_COUNTS::2], sums[_COUNTS + 1 :: 2]
-    amounts = [(high << LOWER_BITS) + low for high, low in zip(upper, lower, strict=True)]
-    values: dict[str, Any] = dict(zip(_NAMES, (*sums[:_COUNTS], *amounts), strict=True))
-    return Summary(group=(), **values)
+    """A row of `schema.SUMS_OF_ROLLUPS`, so far without its group and sessions."""
+    return Summary(group=(), **_values(sums, (*COUNTS,), (*AMOUNTS,)))
 
 
-_COUNTS = len(COUNTS)
+def spending_of(sums: Sequence[int]) -> Spending:
+    """A row of `schema.SPENDING_OF_ROLLUPS`, so far without its group."""
+    return Spending(group=(), **_values(sums, SPENDING_COUNTS, ("cost_pusd",)))
+
+
+def _values(sums: Sequence[int], counts: Sequence[str], amounts: Sequence[str]) -> dict[str, Any]:
+    upper, lower = sums[len(counts) :: 2], sums[len(counts) + 1 :: 2]
+    values = [(high << LOWER_BITS) + low for high, low in zip(upper, lower, strict=True)]
+    return dict(zip((*counts, *amounts), (*sums[: len(counts)], *values), strict=True))
+
+
 _NAMES = (*COUNTS, *AMOUNTS)

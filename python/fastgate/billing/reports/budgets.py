@@ -13,7 +13,7 @@ from fastgate.billing.reports import forecast
 from fastgate.billing.reports.anomalies import HISTORY_DAYS
 from fastgate.billing.reports.money import permille
 from fastgate.billing.reports.periods import Period, starts, zone_of
-from fastgate.billing.reports.query import Books, Where, daily, used
+from fastgate.billing.reports.query import Books, Where, daily, spending
 from fastgate.billing.reports.revenue import Group
 
 # Budgets that are told one by one, the most used first; further ones are counted.
@@ -195,7 +195,7 @@ def _group(rule: Rule, known: Known, values: Group) -> Group | None:
 def _spent(books: Books, rule: Rule, known: Known, now_unix_s: int) -> dict[Group, _Spent]:
     whole = rule.calendar.around(now_unix_s)
     found: dict[Group, _Spent] = {}
-    for values, summary in used(books, _asked(rule), whole, rule.where).items():
+    for values, summary in spending(books, _asked(rule), whole, rule.where).items():
         group = _group(rule, known, values)
         if group is not None:
             spent = found.setdefault(group, _Spent())

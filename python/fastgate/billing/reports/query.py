@@ -1,8 +1,8 @@
 """Questions to the ledger in a report's words: any dimensions, days and months of a zone, names to keep."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 import msgspec
 
@@ -11,7 +11,10 @@ from fastgate.billing.reports.revenue import Group
 from fastgate.errors import FastgateError
 
 if TYPE_CHECKING:
-    from fastgate.billing.ledger import Dimension, Grain, Point, Summary
+    from fastgate.billing.ledger import Dimension, Grain, Point, Spending, Summary
+    from fastgate.billing.ledger.summary import Sums
+
+    _Names: TypeAlias = Mapping[Dimension, Sequence[str | None]]
 
 By: TypeAlias = Literal[
     "feature", "tenant", "user", "model", "session", "key", "deployment", "provider", "day", "month"
@@ -21,6 +24,7 @@ BY: tuple[By, ...] = get_args(By)
 TIMES: tuple[By, ...] = ("day", "month")
 FILTERS: tuple[By, ...] = tuple(name for name in BY if name not in TIMES)
 Where: TypeAlias = Mapping[str, Sequence[str | None]]
+_Found = TypeVar("_Found")
 
 
 class Books(Protocol):
@@ -28,11 +32,7 @@ class Books(Protocol):
 
     def span(self) -> tuple[int, int] | None: ...
     def summary(
-        self,
-        by: "Sequence[Dimension]",
-        since_unix_s: int,
-        until_unix_s: int,
-        where: "Mapping[Dimension, Sequence[str | None]] | None" = None,
+        self, by: "Sequence[Dimension]", since_unix_s: int, until_unix_s: int, where: "_Names | None" = None
     ) -> "list[Summary]": ...
     def series(
         self,
@@ -40,36 +40,48 @@ class Books(Protocol):
         step: "Grain",
         since_unix_s: int,
         until_unix_s: int,
-        where: "Mapping[Dimension, Sequence[str | None]] | None" = None,
+        where: "_Names | None" = None,
         *,
         zone: tzinfo = ...,
-    ) -> "list[Point]": ...
+    ) -> "list[Point[Summary]]": ...
+    def spending(
+        self, by: "Sequence[Dimension]", since_unix_s: int, until_unix_s: int, where: "_Names | None" = None
+    ) -> "list[Spending]": ...
+    def spending_series(
+        self,
+        by: "Sequence[Dimension]",
+        step: "Grain",
+        since_unix_s: int,
+        until_unix_s: int,
+        where: "_Names | None" = None,
+        *,
+        zone: tzinfo = ...,
+    ) -> "list[Point[Spending]]": ...
+    def session_count(
+        self, since_unix_s: int, until_unix_s: int, where: "_Names | None" = None
+    ) -> tuple[int | None, bool]: ...
 
 
 class Remembering:
-    """Books that look up a question once, however often it is asked while a report is made."""
+    """Books that look up a question once, however often it is asked while a report is made.
+
+    What it gives is not to be changed.
+    """
 
     def __init__(self, books: Books) -> None:
         self._books = books
-        self._summaries: dict[object, list[Summary]] = {}
-        self._series: dict[object, list[Point]] = {}
+        self._found: dict[object, Any] = {}
 
     def span(self) -> tuple[int, int] | None:
         """As `Ledger.span`."""
         return self._books.span()
 
     def summary(
-        self,
-        by: "Sequence[Dimension]",
-        since_unix_s: int,
-        until_unix_s: int,
-        where: "Mapping[Dimension, Sequence[str | None]] | None" = None,
+        self, by: "Sequence[Dimension]", since_unix_s: int, until_unix_s: int, where: "_Names | None" = None
     ) -> "list[Summary]":
-        """As `Ledger.summary`; what it gives is not to be changed."""
-        key = (tuple(by), since_unix_s, until_unix_s, _frozen(where))
-        if key not in self._summaries:
-            self._summaries[key] = self._books.summary(by, since_unix_s, until_unix_s, where)
-        return self._summaries[key]
+        """As `Ledger.summary`."""
+        key = ("summary", tuple(by), since_unix_s, until_unix_s, _frozen(where))
+        return self._once(key, lambda: self._books.summary(by, since_unix_s, until_unix_s, where))
 
     def series(
         self,
@@ -77,15 +89,55 @@ class Remembering:
         step: "Grain",
         since_unix_s: int,
         until_unix_s: int,
-        where: "Mapping[Dimension, Sequence[str | None]] | None" = None,
+        where: "_Names | None" = None,
         *,
         zone: tzinfo = UTC,
-    ) -> "list[Point]":
-        """As `Ledger.series`; what it gives is not to be changed."""
-        key = (tuple(by), step, since_unix_s, until_unix_s, _frozen(where), zone)
-        if key not in self._series:
-            self._series[key] = self._books.series(by, step, since_unix_s, until_unix_s, where, zone=zone)
-        return self._series[key]
+    ) -> "list[Point[Summary]]":
+        """As `Ledger.series`."""
+        key = ("summary", tuple(by), since_unix_s, until_unix_s, _frozen(where), step, zone)
+        return self._once(
+            key, lambda: self._books.series(by, step, since_unix_s, until_unix_s, where, zone=zone)
+        )
+
+    def spending(
+        self, by: "Sequence[Dimension]", since_unix_s: int, until_unix_s: int, where: "_Names | None" = None
+    ) -> "list[Spending]":
+        """As `Ledger.spending`."""
+        key = (tuple(by), since_unix_s, until_unix_s, _frozen(where))
+        whole: list[Summary] | None = self._found.get(("summary", *key))
+        if whole is not None:
+            return [summary.spending() for summary in whole]
+        return self._once(
+            ("spending", *key), lambda: self._books.spending(by, since_unix_s, until_unix_s, where)
+        )
+
+    def spending_series(
+        self,
+        by: "Sequence[Dimension]",
+        step: "Grain",
+        since_unix_s: int,
+        until_unix_s: int,
+        where: "_Names | None" = None,
+        *,
+        zone: tzinfo = UTC,
+    ) -> "list[Point[Spending]]":
+        """As `Ledger.spending_series`."""
+        key = ("spending", tuple(by), since_unix_s, until_unix_s, _frozen(where), step, zone)
+        return self._once(
+            key, lambda: self._books.spending_series(by, step, since_unix_s, until_unix_s, where, zone=zone)
+        )
+
+    def session_count(
+        self, since_unix_s: int, until_unix_s: int, where: "_Names | None" = None
+    ) -> tuple[int | None, bool]:
+        """As `Ledger.session_count`."""
+        return self._books.session_count(since_unix_s, until_unix_s, where)
+
+    def _once(self, key: object, ask: Callable[[], _Found]) -> _Found:
+        if key not in self._found:
+            self._found[key] = ask()
+        found: _Found = self._found[key]
+        return found
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -122,26 +174,42 @@ def dimensions(text: str) -> tuple[By, ...]:
 
 def used(books: Books, by: Sequence[str], period: Period, where: Where) -> "dict[Group, Summary]":
     """Sums for every combination of values of `by`, in its order; days and months are those of the zone."""
+    return _by_group(books.summary, books.series, by, period, where)
+
+
+def spending(books: Books, by: Sequence[str], period: Period, where: Where) -> "dict[Group, Spending]":
+    """The same of cost alone."""
+    return _by_group(books.spending, books.spending_series, by, period, where)
+
+
+def _by_group(
+    summary: "Callable[..., list[Sums]]",
+    series: "Callable[..., list[Point[Sums]]]",
+    by: Sequence[str],
+    period: Period,
+    where: Where,
+) -> "dict[Group, Sums]":
     named = [name for name in by if name not in TIMES]
     step = next((name for name in by if name in TIMES), None)
     bounds = period.since_unix_s, period.until_unix_s
     if step is None:
-        return {summary.group: summary for summary in books.summary(named, *bounds, where)}  # type: ignore[arg-type]
+        return {sums.group: sums for sums in summary(named, *bounds, where)}
     place = list(by).index(step)
-    found: dict[Group, Summary] = {}
-    points = books.series(named, step, *bounds, where, zone=_zone(period))  # type: ignore[arg-type]
-    for point in points:
-        group = point.summary.group
-        found[*group[:place], _time(step, point.start_unix_s, period), *group[place:]] = point.summary
+    found: dict[Group, Sums] = {}
+    for point in series(named, step, *bounds, where, zone=_zone(period)):
+        sums = point.summary
+        values = list(sums.group)
+        values.insert(place, _time(step, point.start_unix_s, period))
+        found[tuple(values)] = sums
     return found
 
 
 def points(
     books: Books, by: Sequence[str], step: "Grain", period: Period, where: Where
 ) -> Iterator[tuple[Group, int, int]]:
-    """What every group cost in each hour or day of the zone: the group, the step's start, picodollars."""
+    """What every group cost in each hour, day or month of the zone: group, start of the step, picodollars."""
     bounds = period.since_unix_s, period.until_unix_s
-    for point in books.series(by, step, *bounds, where, zone=_zone(period)):  # type: ignore[arg-type]
+    for point in books.spending_series(by, step, *bounds, where, zone=_zone(period)):  # type: ignore[arg-type]
         yield point.summary.group, point.start_unix_s, point.summary.cost_pusd
 
 

@@ -13,7 +13,7 @@ from fastgate.billing.reports.earnings import earnings, is_import_left_out
 from fastgate.billing.reports.imported import Earned
 from fastgate.billing.reports.money import divided
 from fastgate.billing.reports.periods import Period, rfc3339, starts
-from fastgate.billing.reports.query import TIMES, Books, By, Question, Remembering, daily, used
+from fastgate.billing.reports.query import TIMES, Books, By, Question, Remembering, daily, spending, used
 from fastgate.billing.reports.revenue import Group, Prices
 from fastgate.billing.reports.rows import Row, merged, nobodys, row
 from fastgate.billing.reports.waste import DEBUG_FEATURES, Waste, waste
@@ -86,7 +86,8 @@ def report(books: Books, question: Question, wishes: Wishes, sources: Sources, n
     _add_cost_per_session(books, question, rows)
     shown, rest = _chosen(rows, question.by, wishes)
     total = merged(rows, ())
-    total.sessions, total.sessions_are_estimated = _sessions(books, question)
+    bounds = question.period.since_unix_s, question.period.until_unix_s
+    total.sessions, total.sessions_are_estimated = books.session_count(*bounds, question.where)  # type: ignore[arg-type]
     _set_cost_per_session(books, question, total)
     parts = (
         []
@@ -121,7 +122,7 @@ def _rows(books: Books, question: Question, sources: Sources, first_unix_s: int 
     for group, pusd in earnings(books, question, sources.prices, sources.imported).items():
         rows.setdefault(group, nobodys(group)).revenue_pusd = pusd
     if not set(by) & {*TIMES} and _has(period.before(), first_unix_s):
-        before = used(books, by, period.before(), where)
+        before = spending(books, by, period.before(), where)
         for group, found in rows.items():
             found.previous_cost_pusd = before[group].cost_pusd if group in before else 0
     return list(rows.values())
@@ -157,12 +158,6 @@ def _worth(found: Row, sort: Sort) -> tuple[bool, int]:
     return value is not None, value or 0
 
 
-def _sessions(books: Books, question: Question) -> tuple[int | None, bool]:
-    for summary in used(books, (), question.period, question.where).values():
-        return summary.sessions, summary.is_sessions_estimated
-    return 0, False
-
-
 def _add_cost_per_session(books: Books, question: Question, rows: list[Row]) -> None:
     if not any(found.sessions for found in rows):
         return
@@ -181,7 +176,7 @@ def _outside(books: Books, question: Question, by: Sequence[str], rows: Sequence
     if any(found.sessions_are_estimated for found in rows) or "session" in question.where:
         return {}
     where = {**question.where, "session": [None]}
-    return {group: each.cost_pusd for group, each in used(books, by, question.period, where).items()}
+    return {group: each.cost_pusd for group, each in spending(books, by, question.period, where).items()}
 
 
 def _divide(found: Row, outside_pusd: int) -> None:

@@ -42,6 +42,9 @@ class Row(msgspec.Struct, kw_only=True):
     corrections_pusd: int
     failed_attempts: int
     failed_attempts_cost_pusd: int
+    unanswered_requests: int
+    """Requests that ended otherwise than with an answer, and cost all the same."""
+    unanswered_cost_pusd: int
     truncated_requests: int
     truncated_cost_pusd: int
     repeated_requests: int
@@ -113,6 +116,8 @@ def row(summary: "Summary", group: Group) -> Row:
         corrections_pusd=summary.corrections_pusd,
         failed_attempts=summary.failed_attempts,
         failed_attempts_cost_pusd=summary.failed_attempts_cost_pusd,
+        unanswered_requests=summary.unanswered_requests,
+        unanswered_cost_pusd=summary.unanswered_cost_pusd,
         truncated_requests=summary.truncated_requests,
         truncated_cost_pusd=summary.truncated_cost_pusd,
         repeated_requests=summary.repeated_requests,
@@ -145,8 +150,8 @@ def merged(rows: list[Row], group: Group) -> Row:
 _ADDED = (
     *("requests", "attempts", "failed_requests", "cost_pusd", "unknown_cost_attempts", "list_cost_pusd"),
     *("saved_pusd", "estimated_cost_pusd", "corrections_pusd", "failed_attempts"),
-    *("failed_attempts_cost_pusd", "truncated_requests", "truncated_cost_pusd", "repeated_requests"),
-    *("repeated_cost_pusd", "revenue_pusd", "previous_cost_pusd"),
+    *("failed_attempts_cost_pusd", "unanswered_requests", "unanswered_cost_pusd", "truncated_requests"),
+    *("truncated_cost_pusd", "repeated_requests", "repeated_cost_pusd", "revenue_pusd", "previous_cost_pusd"),
 )
 
 
@@ -170,7 +175,7 @@ COLUMNS = (
     *("cost_pusd", "unknown_cost_attempts", "list_cost_pusd", "saved_pusd", "estimated_cost_pusd"),
     *("corrections_pusd", "revenue_pusd", "margin_pusd", "margin_permille"),
     *("cost_per_request_pusd", "cost_per_session_pusd", "previous_cost_pusd", "change_permille"),
-    *("failed_attempts", "failed_attempts_cost_pusd", "truncated_requests", "truncated_cost_pusd"),
-    *("repeated_requests", "repeated_cost_pusd"),
+    *("failed_attempts", "failed_attempts_cost_pusd", "unanswered_requests", "unanswered_cost_pusd"),
+    *("truncated_requests", "truncated_cost_pusd", "repeated_requests", "repeated_cost_pusd"),
 )
 """Fields of `Row` and classes of tokens, as CSV and JSON have them."""

@@ -7,12 +7,10 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from fastgate.billing.reports.money import permille
-from fastgate.billing.reports.query import Books, Question, used
+from fastgate.billing.reports.query import Books, Question, spending
 from fastgate.billing.reports.rows import Row
 
 DEBUG_FEATURES = ("debug", "test", "playground")
-# Outcomes of events that are answers, or no final ones. All others are of requests that were not answered.
-_NOT_FINAL = ("answered", "attempt_failed", "correction")
 Kind: TypeAlias = Literal[
     "failed_attempts", "unanswered_requests", "truncated_answers", "repeated_prompts", "debug_features"
 ]
@@ -41,9 +39,7 @@ def waste(books: Books, total: Row, question: Question, debug_features: Sequence
         debug_features: Patterns as of a shell (`*`, `?`, `[…]`); upper and lower case are the same.
     """
     found = [_waste(total, "failed_attempts", total.failed_attempts, total.failed_attempts_cost_pusd)]
-    # Only rollups without users and sessions know outcomes.
-    if not question.where.keys() & {"user", "session"}:
-        found.append(_unanswered(books, total, question))
+    found.append(_waste(total, "unanswered_requests", total.unanswered_requests, total.unanswered_cost_pusd))
     found.append(_waste(total, "truncated_answers", total.truncated_requests, total.truncated_cost_pusd))
     found.append(_waste(total, "repeated_prompts", total.repeated_requests, total.repeated_cost_pusd))
     found.append(_debug(books, total, question, debug_features))
@@ -55,19 +51,11 @@ def is_debug(feature: str | None, patterns: Sequence[str]) -> bool:
     return feature is not None and any(fnmatchcase(feature.lower(), each.lower()) for each in patterns)
 
 
-def _unanswered(books: Books, total: Row, question: Question) -> Waste:
-    count = cost = 0
-    for (outcome,), summary in used(books, ("outcome",), question.period, question.where).items():
-        if outcome not in _NOT_FINAL and summary.cost_pusd:
-            count, cost = count + summary.requests, cost + summary.cost_pusd
-    return _waste(total, "unanswered_requests", count, cost)
-
-
 def _debug(books: Books, total: Row, question: Question, patterns: Sequence[str]) -> Waste:
     count, cost, names = 0, 0, []
-    for (feature,), summary in used(books, ("feature",), question.period, question.where).items():
+    for (feature,), sums in spending(books, ("feature",), question.period, question.where).items():
         if feature is not None and is_debug(feature, patterns):
-            count, cost = count + summary.requests, cost + summary.cost_pusd
+            count, cost = count + sums.requests, cost + sums.cost_pusd
             names.append(feature)
     return _waste(total, "debug_features", count, cost, sorted(names))
 
