@@ -196,7 +196,7 @@ def test_a_report_as_text() -> None:
         "answered 99.9 % 100.0 %",
         "p50 1.5 ms 20.0 s",
         "first content p50 - -",
-        "cost per exchange $0.001234 -",
+        "cost per exchange $0.001235 -",
         "no_route 1 0",
         "no_route gateway 1 fgr_1200",
         "2 records could not be read: fastgate spool check",

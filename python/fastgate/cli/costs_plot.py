@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fastgate.billing.reports.money import decimals_for, shown
+from fastgate.billing.money import decimals_for, shown
 from fastgate.billing.reports.periods import shown as moment
 from fastgate.billing.reports.report import Report
 from fastgate.cli.columns import Row, table

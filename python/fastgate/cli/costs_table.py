@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from fastgate.billing.reports.money import decimals_for, shown
+from fastgate.billing.money import decimals_for, shown
 from fastgate.billing.reports.report import Report
 from fastgate.billing.reports.rows import Row
 from fastgate.cli import terminal

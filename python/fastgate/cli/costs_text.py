@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from fastgate.billing.money import decimals_for, shown
 from fastgate.billing.reports.anomalies import HISTORY_DAYS, LEAST_DAYS, Anomaly
 from fastgate.billing.reports.budgets import Budget
-from fastgate.billing.reports.money import decimals_for, shown
 from fastgate.billing.reports.periods import shown as moment
 from fastgate.billing.reports.report import Report
 from fastgate.billing.reports.waste import Waste

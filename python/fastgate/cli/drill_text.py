@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from fastgate.billing import money
 from fastgate.cli.columns import Row, table
-from fastgate.drills.drill import moment
+from fastgate.moments import moment
 
 MODELS_SHOWN = 20
 
@@ -148,8 +149,4 @@ def _time(microseconds: int | None) -> str:
 
 
 def _usd(picodollars: int | None) -> str:
-    """Picodollars as USD to a millionth, rounded down; integers only."""
-    if picodollars is None:
-        return "-"
-    whole, rest = divmod(picodollars, 10**12)
-    return f"${whole:,}.{rest // 10**6:06}"
+    return "-" if picodollars is None else money.shown(picodollars, 6)

@@ -10,14 +10,14 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import BinaryIO
 
 from fastgate.cli.spool import spool_directory
-from fastgate.config.units import Duration, Moment
+from fastgate.cli.times import moment_or_age
 from fastgate.errors import FastgateError
+from fastgate.moments import rfc3339
 
 _PUSD_PER_USD = 10**12
 _COST_MAX_PUSD = 2**63 - 1
@@ -50,9 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     export = actions.add_parser("export", help="write events to a file")
     export.add_argument("--format", choices=("jsonl", "csv", "parquet"), default="jsonl")
     export.add_argument(
-        "--since", type=_moment, default=0, metavar="WHEN", help='"30d", "2027-01-31" or a time'
+        "--since", type=moment_or_age, default=0, metavar="WHEN", help='"30d", "2027-01-31" or a time'
     )
-    export.add_argument("--until", type=_moment, default=_END_UNIX_S, metavar="WHEN", help="the same")
+    export.add_argument("--until", type=moment_or_age, default=_END_UNIX_S, metavar="WHEN", help="the same")
     export.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     for action in (status, load, check, rebuild, correct, export):
         place = action.add_mutually_exclusive_group()
@@ -191,7 +191,7 @@ def _output(file: str | None) -> Iterator[BinaryIO]:
 
 
 def _shown(unix_us: int | None) -> str:
-    return str(Moment(unix_us // 1_000_000)) if unix_us is not None else "none"
+    return rfc3339(unix_us // 1_000_000) if unix_us is not None else "none"
 
 
 def _amount(text: str) -> int:
@@ -202,14 +202,3 @@ def _amount(text: str) -> int:
     except (InvalidOperation, ValueError, OverflowError):
         raise argparse.ArgumentTypeError("must be an amount in USD of whole picodollars, as -0.25") from None
     return int(amount)
-
-
-def _moment(text: str) -> int:
-    try:
-        return int(datetime.now(UTC).timestamp()) - Duration.parse(text) // 1000
-    except ValueError:
-        pass
-    try:
-        return Moment.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}, or an age as 30d") from None

@@ -1,12 +1,12 @@
 """How limits and raises are told in a terminal, to which nothing unprintable of a name gets."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from fastgate.cli.columns import table
-from fastgate.config.limit_rules import SCOPES
+from fastgate.limits.raises import identity_text
+from fastgate.moments import moment
 
 _BAR_WIDTH = 10
 _UNITS_S = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -48,7 +48,7 @@ def raises(raised: Sequence[dict[str, Any]]) -> str:
                 printable(one["rule"]),
                 whose(one["identity"]),
                 shown(one["resource"], one["amount"]),
-                datetime.fromtimestamp(until_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
+                moment(until_ms),
                 printable(one["raised_by"] or "-"),
                 state,
             )
@@ -58,7 +58,7 @@ def raises(raised: Sequence[dict[str, Any]]) -> str:
 
 def raise_line(raised: dict[str, Any]) -> str:
     """A raise in a line."""
-    until = datetime.fromtimestamp(raised["ends_unix_ms"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    until = moment(raised["ends_unix_ms"])
     of = f" of {whose(raised['identity'])}" if raised["identity"] else ""
     amount = shown(raised["resource"], raised["amount"])
     return f"{raised['id']}: {printable(raised['rule'])}{of} to {amount} until {until}"
@@ -76,9 +76,7 @@ def shown(resource: str, amount: int | str) -> str:
 
 def whose(identity: dict[str, str] | None) -> str:
     """An identity in words; `all` where there is none."""
-    if not identity:
-        return "all"
-    return ", ".join(f"{scope} {printable(identity[scope])}" for scope in SCOPES if scope in identity)
+    return identity_text(identity) if identity else "all"
 
 
 def bar(used: Decimal, amount: Decimal) -> str:

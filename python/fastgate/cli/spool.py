@@ -7,11 +7,10 @@ nobody was told that it was kept, so it counts as no error.
 import argparse
 import os
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 from fastgate._core import SpoolReader, check_spool
-from fastgate.config.units import Duration, Moment
+from fastgate.cli.times import moment_or_age
 from fastgate.errors import FastgateError
 
 # Damaged places printed one by one; all are counted.
@@ -30,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     cat = actions.add_parser("cat", help="print every record as a line of JSON")
     cat.add_argument(
         "--since",
-        type=_since,
+        type=moment_or_age,
         metavar="WHEN",
         help='only segments written to since: "2h", "2027-01-31" or "2027-01-31T18:00:00Z"',
     )
@@ -100,14 +99,3 @@ def check(directory: Path) -> int:
 def shown(segment: str, offset: int, length: int, fault: str, _: bool) -> str:
     """A place without a record, in words."""
     return f"segment {segment} at {offset}: {fault}" + (f", {length} bytes" if length else "")
-
-
-def _since(text: str) -> int:
-    try:
-        return int(datetime.now(UTC).timestamp()) - Duration.parse(text) // 1000
-    except ValueError:
-        pass
-    try:
-        return Moment.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}, or an age as 2h") from None

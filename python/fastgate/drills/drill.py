@@ -5,7 +5,6 @@ Times are Unix milliseconds, shares thousandths.
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
@@ -124,11 +123,6 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
             failed=self.failed - other.failed,
             forced=self.forced - other.forced,
         )
-
-
-def moment(unix_ms: int) -> str:
-    """A time for people, UTC."""
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _scopes(drill: Drill) -> Sequence[tuple[str, tuple[str, ...] | None]]:

@@ -1,11 +1,7 @@
-"""Drills on disk: one file each in `drills` of the state directory, so that a restart goes on where it was.
-
-A file is replaced in one step: a reader, or a gateway that starts after a crash, finds the old or the new.
-"""
+"""Drills on disk, one file each in `drills` of the state directory: a restart goes on where it was."""
 
 import hashlib
 import logging
-import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,6 +9,7 @@ import msgspec
 
 from fastgate.config.resilience_settings import DRILL_REPORT_SUFFIX
 from fastgate.drills.drill import Counts, Drill, State
+from fastgate.state_files import replace
 
 FOLDER = "drills"
 VERSION = 1
@@ -67,17 +64,6 @@ class Folder:
     def report(self, drill_id: str) -> Path:
         """Where a drill's report is, or will be."""
         return self.path / f"{file_name(drill_id)}{_REPORT}"
-
-
-def replace(file: Path, content: bytes) -> None:
-    """Write a file in one step, synced before it takes the old one's place."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(f"{file.name}.{os.getpid()}.new")
-    with new.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(file)
 
 
 def file_name(drill_id: str) -> str:

@@ -12,7 +12,8 @@ import msgspec
 
 from fastgate._core import SpoolReader
 from fastgate.drills.comparison import Comparison, Record
-from fastgate.drills.keeping import Folder, Kept, replace
+from fastgate.drills.keeping import Folder, Kept
+from fastgate.state_files import replace
 
 VERSION = 1
 NICENESS = 10

@@ -10,18 +10,18 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from fastgate.config.findings import hinted
-from fastgate.drills.drill import WHEN_READ, Counts, Drill, DrillRefused, State, check, moment, read_drill
+from fastgate.drills.drill import WHEN_READ, Counts, Drill, DrillRefused, State, check, read_drill
 from fastgate.drills.guard import Guard
 from fastgate.drills.keeping import KEPT_IN_MEMORY, Folder, Kept
 from fastgate.drills.reports import Reports
 from fastgate.drills.run import Run, shown, shown_to_come
+from fastgate.moments import moment, stamp
 
 # How often the counts of a running drill are written down: what a crash forgets of them.
 KEEP_EVERY_MS = 10_000
@@ -360,8 +360,7 @@ class Drills:
         return kept
 
     def _new_id(self, provider: object, now_ms: int) -> str:
-        stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S")
-        base = drill_id = f"{str(provider)[:80]}-{stamp}"
+        base = drill_id = f"{str(provider)[:80]}-{stamp(now_ms)}"
         number = 1
         while drill_id in self._running or self._folder.read(drill_id) is not None:
             number += 1

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from fastgate.drills.keeping import replace
 from fastgate.limits.raises import Raise
+from fastgate.state_files import replace
 
 VERSION = 1
 FOLDER = "limits"

@@ -4,7 +4,6 @@ Times are Unix milliseconds, amounts units or picodollars.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +14,7 @@ from fastgate.config.findings import hinted
 from fastgate.config.limit_rules import SCOPES, Rule, in_units
 from fastgate.config.units import Duration
 from fastgate.errors import FastgateError
+from fastgate.moments import moment
 
 LONGEST = Duration.parse("31d")
 NAME_LENGTH = 256
@@ -132,11 +132,6 @@ def identity_text(identity: Mapping[str, str]) -> str:
     """An identity in a line of text; names come from clients, so no line break of theirs gets in."""
     names = [f"{scope} {identity[scope]}" for scope in SCOPES if scope in identity]
     return "".join(character if character.isprintable() else "?" for character in ", ".join(names))
-
-
-def moment(unix_ms: int) -> str:
-    """A time for people, UTC."""
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _identity(rule: Rule, stated: Mapping[str, str]) -> dict[str, str]:

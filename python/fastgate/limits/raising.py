@@ -7,7 +7,6 @@ them; a reload ends those whose limit the configuration no longer has.
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from fastgate.config.findings import hinted
 from fastgate.config.limit_rules import Rule
 from fastgate.limits.keeping import Keeper, Kept, Over
 from fastgate.limits.raises import Raise, RaiseRefused, read_raise
+from fastgate.moments import stamp
 
 AT_ONCE = 1_000
 OVER_KEPT = 100
@@ -158,7 +158,7 @@ class Raises:
         self._engine.set_raises(msgspec.json.encode([raised.for_engine() for raised in raises]))
 
     def _new_id(self, now_ms: int) -> str:
-        base = raise_id = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("raise-%Y%m%dT%H%M%S")
+        base = raise_id = f"raise-{stamp(now_ms)}"
         known = {one.id for one in self._kept.raises} | {one.raised.id for one in self._kept.over}
         number = 1
         while raise_id in known:

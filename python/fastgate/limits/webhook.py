@@ -15,10 +15,11 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
+
+from fastgate.moments import rfc3339
 
 QUEUE_LENGTH = 1_000
 BATCH_LENGTH = 100
@@ -151,7 +152,7 @@ class Webhook:
             events = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LENGTH))]
         if not events:
             return None
-        made = datetime.fromtimestamp(self._unix_s(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        made = rfc3339(int(self._unix_s()))
         body = msgspec.json.encode({"type": TYPE, "timestamp": made, "data": {"events": events}})
         return Delivery(f"msg_{uuid.uuid4().hex}", body, len(events))
 

@@ -4,14 +4,11 @@ import csv
 import io
 import json
 import sys
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.billing.ledger.conftest import Fill, Load, exchange
 
 from fastgate.billing.ledger import export
@@ -31,15 +28,6 @@ def events(fill: Fill, load: Load, state: Path) -> list[dict[str, Any]]:
     load()
     with Ledger.open(state) as ledger:
         return list(ledger.events(0, 10**10))
-
-
-@given(st.integers(-(2**70), 2**70))
-def test_decimal_text_is_exact(pusd: int) -> None:
-    text = export.decimal_usd(pusd)
-    assert text is not None
-    assert int(Decimal(text).scaleb(12)) == pusd
-    assert "E" not in text
-    assert not text.endswith(".")
 
 
 def test_jsonl_is_an_object_for_each_event(events: list[dict[str, Any]]) -> None:

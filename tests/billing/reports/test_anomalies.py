@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastgate.billing.money import PUSD
 from fastgate.billing.reports.anomalies import (
     LEAST_DAYS,
     LEAST_SCORE_PERMILLE,
@@ -16,7 +17,6 @@ from fastgate.billing.reports.anomalies import (
     median,
     unusual,
 )
-from fastgate.billing.reports.money import PUSD
 
 FIRST = date(2026, 9, 1)
 DAYS = [FIRST + timedelta(days=n) for n in range(60)]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from tests.billing.reports.books import Event, ExactBooks
 
+from fastgate.billing.money import PUSD
 from fastgate.billing.reports.budgets import Budget, Calendar, Known, budgets, known
-from fastgate.billing.reports.money import PUSD
 from fastgate.billing.reports.periods import UnfitPeriod
 
 

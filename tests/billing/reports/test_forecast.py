@@ -6,8 +6,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastgate.billing.money import PUSD
 from fastgate.billing.reports.forecast import Stretch, by_weekday, linear, reached_unix_s, total
-from fastgate.billing.reports.money import PUSD
 from fastgate.billing.reports.periods import DAY_S, HOUR_S, Period
 
 

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from tests.billing.reports.books import Event, ExactBooks
 
+from fastgate.billing.money import PUSD
 from fastgate.billing.reports.asking import Asked, make
 from fastgate.billing.reports.budgets import known
 from fastgate.billing.reports.imported import Earned
-from fastgate.billing.reports.money import PUSD
 from fastgate.billing.reports.report import Report, Sources
 from fastgate.billing.reports.revenue import Prices, Unit
 from fastgate.cli.costs_plot import costs_plot

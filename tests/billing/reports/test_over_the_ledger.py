@@ -15,12 +15,12 @@ from tests.billing.reports.test_report import Entry
 
 from fastgate.billing.ledger import Ledger
 from fastgate.billing.ledger.segments import frame
+from fastgate.billing.money import PUSD
 from fastgate.billing.reports import imported
 from fastgate.billing.reports.asking import Asked, make
 from fastgate.billing.reports.budgets import known
 from fastgate.billing.reports.documents import document
 from fastgate.billing.reports.imported import Earned
-from fastgate.billing.reports.money import PUSD
 from fastgate.billing.reports.report import Sources
 from fastgate.billing.reports.revenue import Prices
 from fastgate.cli import main

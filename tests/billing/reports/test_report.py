@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from tests.billing.reports.books import Event, ExactBooks
 
 from fastgate.billing.ledger import Summary
+from fastgate.billing.money import PUSD, parse
 from fastgate.billing.reports.asking import Asked, make
 from fastgate.billing.reports.documents import csv_text, document
 from fastgate.billing.reports.imported import Earned
-from fastgate.billing.reports.money import PUSD, parse
 from fastgate.billing.reports.periods import shown as moment
 from fastgate.billing.reports.query import UnfitQuestion
 from fastgate.billing.reports.report import Report, Sources

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import msgspec
 
 from fastgate.billing.ledger.schema import EVENT_COLUMNS, NAMED, LedgerError
+from fastgate.billing.money import exact
 
-_PUSD_PER_USD = 10**12
 _INTERNAL = ("segment",)
 COLUMNS = (
     "event_id",
@@ -27,15 +27,6 @@ _ROWS_AT_ONCE = 10_000
 
 class ExtraMissing(LedgerError):
     """A package that only this needs is not installed."""
-
-
-def decimal_usd(pusd: int | None) -> str | None:
-    """An amount in picodollars as exact decimal USD, without zeros at its end."""
-    if pusd is None:
-        return None
-    whole, part = divmod(abs(pusd), _PUSD_PER_USD)
-    text = f"{whole}.{part:012}".rstrip("0").rstrip(".")
-    return f"-{text}" if pusd < 0 else text
 
 
 def write_jsonl(events: Iterable[dict[str, Any]], output: BinaryIO) -> int:
@@ -106,5 +97,6 @@ def _shown(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         shown = {name: event[name] for name in COLUMNS[:-1]}
         for name in _BOOLEANS:
             shown[name] = bool(shown[name])
-        shown["cost_usd"] = decimal_usd(event["cost_pusd"])
+        cost_pusd = event["cost_pusd"]
+        shown["cost_usd"] = None if cost_pusd is None else exact(cost_pusd)
         yield shown

@@ -13,7 +13,7 @@ from math import isqrt
 
 import msgspec
 
-from fastgate.billing.reports.money import PUSD, divided
+from fastgate.billing.money import PUSD, divided
 
 HISTORY_DAYS = 28
 LEAST_DAYS = 14

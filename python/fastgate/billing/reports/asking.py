@@ -83,7 +83,7 @@ def sources(state_dir: Path, config: "Config | None") -> Sources:
         return Sources(Prices(()), earned)
     from fastgate.config.compilation import tables
 
-    return Sources(Prices(getattr(config.settings.billing, "revenue", ())), earned, known(tables(config)))
+    return Sources(Prices(config.settings.billing.revenue), earned, known(tables(config)))
 
 
 def make(asked: Asked, books: Books, found: Sources, now_unix_s: int) -> Report:

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from fastgate.billing.money import permille
 from fastgate.billing.reports import forecast
 from fastgate.billing.reports.anomalies import HISTORY_DAYS
-from fastgate.billing.reports.money import permille
 from fastgate.billing.reports.periods import Period, starts, zone_of
 from fastgate.billing.reports.query import Books, Where, daily, spending
 from fastgate.billing.reports.revenue import Group

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from fastgate.billing.reports.money import exact, permille
-from fastgate.billing.reports.periods import rfc3339
+from fastgate.billing.money import exact, permille
 from fastgate.billing.reports.report import Report
 from fastgate.billing.reports.rows import Row, fields
+from fastgate.moments import rfc3339
 
 VERSION = 1
 _PUSD, _UNIX_S = "_pusd", "_unix_s"

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from fastgate.billing.money import divided
 from fastgate.billing.reports.anomalies import HISTORY_DAYS, LEAST_DAYS
-from fastgate.billing.reports.money import divided
 from fastgate.billing.reports.periods import HOUR_S, Period, starts
 
 # Before that a period has told nothing.

@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from fastgate.billing.reports.money import parse
-from fastgate.drills.keeping import replace
+from fastgate.billing.money import parse
 from fastgate.errors import FastgateError
+from fastgate.state_files import replace
 
 FILE = "revenue.json"
 COLUMNS = ("date", "feature", "tenant", "usd")

@@ -5,7 +5,7 @@ ledger has sums of is cheap.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -132,8 +132,3 @@ def shown(unix_s: int, time_zone: str = "UTC") -> str:
     """A moment for people, to the minute; only the date at midnight."""
     moment = datetime.fromtimestamp(unix_s, ZoneInfo(time_zone))
     return moment.strftime("%Y-%m-%d" if (moment.hour, moment.minute) == (0, 0) else "%Y-%m-%d %H:%M")
-
-
-def rfc3339(unix_s: int) -> str:
-    """A moment for programs."""
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

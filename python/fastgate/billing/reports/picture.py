@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fastgate.billing.reports.money import decimals_for
-from fastgate.billing.reports.money import shown as money
+from fastgate.billing.money import decimals_for
+from fastgate.billing.money import shown as money
 from fastgate.billing.reports.periods import shown
 from fastgate.billing.reports.report import Report
 from fastgate.errors import FastgateError

@@ -6,17 +6,18 @@ from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
+from fastgate.billing.money import divided
 from fastgate.billing.reports import trend
 from fastgate.billing.reports.anomalies import HISTORY_DAYS, Anomaly, History, unusual
 from fastgate.billing.reports.budgets import Budget, Known, budgets
 from fastgate.billing.reports.earnings import earnings, is_import_left_out
 from fastgate.billing.reports.imported import Earned
-from fastgate.billing.reports.money import divided
-from fastgate.billing.reports.periods import Period, rfc3339, starts
+from fastgate.billing.reports.periods import Period, starts
 from fastgate.billing.reports.query import TIMES, Books, By, Question, Remembering, daily, spending, used
 from fastgate.billing.reports.revenue import Group, Prices
 from fastgate.billing.reports.rows import Row, merged, nobodys, row
 from fastgate.billing.reports.waste import DEBUG_FEATURES, Waste, waste
+from fastgate.moments import rfc3339
 
 Sort: TypeAlias = Literal["cost", "revenue", "margin", "requests", "tokens", "change", "name"]
 SORTS: tuple[Sort, ...] = get_args(Sort)

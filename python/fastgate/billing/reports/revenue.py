@@ -16,9 +16,9 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from fastgate.billing.money import divided
 from fastgate.billing.reports.apportion import apportion
 from fastgate.billing.reports.imported import Earned
-from fastgate.billing.reports.money import divided
 
 Unit: TypeAlias = Literal["request", "session", "user_month", "1k_tokens"]
 Group: TypeAlias = tuple[str | None, ...]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fastgate.billing.reports.money import divided, exact, permille
+from fastgate.billing.money import divided, exact, permille
 from fastgate.billing.reports.revenue import Group
 
 if TYPE_CHECKING:

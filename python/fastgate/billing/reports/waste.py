@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from fastgate.billing.reports.money import permille
+from fastgate.billing.money import permille
 from fastgate.billing.reports.query import Books, Question, spending
 from fastgate.billing.reports.rows import Row
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgate.billing.reports.apportion import apportion
-from fastgate.billing.reports.money import (
+from fastgate.billing.money import (
     PUSD,
     decimals_for,
     divided,
@@ -18,6 +17,7 @@ from fastgate.billing.reports.money import (
     permille,
     shown,
 )
+from fastgate.billing.reports.apportion import apportion
 
 AMOUNTS = st.integers(-(10**26), 10**26)
 
