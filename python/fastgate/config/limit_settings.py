@@ -167,7 +167,7 @@ class Limiting(Table, frozen=True, kw_only=True):
         ),
     ] = 1_000
     queue_wait: Annotated[
-        Duration, Meta(description="How long one may wait whose model has no `budget`.")
+        Duration, Meta(description="How long one may wait for it, if the rest of its `budget` is not less.")
     ] = duration("30s")
     time_zone: Annotated[
         TimeZone, Meta(description="When days, weeks and months begin where a limit does not say.")
