@@ -15,8 +15,6 @@ from bench.payload import INPUT_PUSD, OUTPUT_PUSD
 from fastgate._core import SpoolReader, check_spool
 
 SETTLED_SECONDS = 5.0
-# A record of what an exchange may use at most, under the same id as its own.
-RESERVATION = b'{"v":1,"type":"reservation",'
 
 
 class Usage(msgspec.Struct):
@@ -44,6 +42,12 @@ class Record(msgspec.Struct):
             return False
         tokens = self.usage
         return self.cost_pusd == tokens.input_tokens * INPUT_PUSD + tokens.output_tokens * OUTPUT_PUSD
+
+
+class Typed(msgspec.Struct):
+    """A record of something else than an exchange: money held for one, or a correction."""
+
+    type: str
 
 
 @dataclass(frozen=True)
@@ -108,12 +112,15 @@ class Audit:
 def count(payloads: Iterable[bytes], since_unix_us: int) -> Entries:
     """The records of exchanges that began at `since_unix_us` or later."""
     decode = msgspec.json.Decoder(Record).decode
+    decode_typed = msgspec.json.Decoder(Typed).decode
     seen: set[str] = set()
     records = answered = client_gone = attempts = incomplete = 0
     for payload in payloads:
-        if payload.startswith(RESERVATION):
+        try:
+            record = decode(payload)
+        except msgspec.ValidationError:
+            decode_typed(payload)
             continue
-        record = decode(payload)
         if record.started_unix_us < since_unix_us:
             continue
         seen.add(record.id)

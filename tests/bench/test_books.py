@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from bench.books import Audit, Entries, count, damage
 from bench.metrics import median_us, parse
@@ -40,6 +41,13 @@ def test_requests_cut_off_may_have_either_outcome_or_none() -> None:
     gone = record(3, outcome="client_gone", usage=None, cost_pusd=None)
     for payloads in ([record(1), record(2)], [record(1), record(2), gone], [record(1), record(2), record(3)]):
         assert audit(payloads, replies=2, sent=4, received=2).errors == 0
+
+
+def test_what_is_no_exchange_is_not_counted() -> None:
+    held = json.dumps({"type": "reservation", "id": "fgr_1", "started_unix_us": 1001, "cost_pusd": 1}).encode()
+    assert audit([held, record(1), record(2)], replies=2, sent=2, received=2).errors == 0
+    with pytest.raises(msgspec.ValidationError):
+        count([b'{"id": "fgr_1"}'], 0)
 
 
 @pytest.mark.parametrize(

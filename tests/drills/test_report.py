@@ -52,13 +52,18 @@ def payload(number: int, **more: Any) -> bytes:
 TRAIL = [{"deployment": "opus", "provider": "anthropic", "reason": "drill", "status": None, "us": 0}]
 
 
+RESERVATION = json.dumps(
+    {"v": 1, "type": "reservation", "id": f"fgr_{3:024x}", "started_unix_us": START_MS * 1000, "cost_pusd": 9}
+).encode()
+
+
 @pytest.fixture
 def state_dir(tmp_path: Path) -> Path:
     """A drill that is over, and a spool with two records of it, one beside it, and damage."""
     spool = tmp_path / "spool"
     spool.mkdir()
     drilled = [payload(number, drill="q1", trail=TRAIL, total_us=3000, cost_pusd=10) for number in (1, 2)]
-    whole = b"".join(map(frame, [*drilled, payload(3), b'{"no": "record"}']))
+    whole = b"".join(map(frame, [*drilled, RESERVATION, payload(3), b'{"no": "record"}']))
     (spool / "1-1-0-0.open").write_bytes(whole + b"\xfffgr damaged" + frame(payload(4)))
     kept = Kept(drill=DRILL, state="stopped", ended_unix_ms=START_MS + HOUR_MS // 2, why="stopped by ops")
     Folder(tmp_path).write(kept)

@@ -89,6 +89,14 @@ def test_check_counts_and_accepts_a_torn_tail(spool: Path, capfd: pytest.Capture
     assert "torn tail, 29 bytes" in lines[-1]
 
 
+def test_a_reservation_has_the_id_of_its_exchange(spool: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    held = {"type": "reservation", "id": "a"}
+    fill(spool, held, {"id": "a"}, held)
+    assert run("check", "--state-dir", str(spool.parent)) == 0
+    lines = [line.split() for line in capfd.readouterr().out.splitlines()]
+    assert ["duplicates", "1"] in lines
+
+
 def test_check_fails_on_damage(spool: Path, capfd: pytest.CaptureFixture[str]) -> None:
     fill(spool, {"id": "a"})
     (spool / "2000-1-0-000000.spool.zst").write_bytes(b"no zstd")

@@ -39,7 +39,8 @@ class Record(msgspec.Struct, frozen=True):
     started_unix_us: int
     outcome: str
     fault: str
-    total_us: int
+    # None of an exchange that its gateway died in.
+    total_us: int = 0
     tenant: str | None = None
     feature: str | None = None
     model: str | None = None
@@ -48,6 +49,12 @@ class Record(msgspec.Struct, frozen=True):
     first_content_us: int | None = None
     drill: str | None = None
     trail: tuple[Tried, ...] = ()
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """A record of something else than an exchange: money held for one, or a correction."""
+
+    type: str
 
 
 @dataclass

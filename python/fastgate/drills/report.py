@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from fastgate._core import SpoolReader
-from fastgate.drills.comparison import Comparison, Record
+from fastgate.drills.comparison import Comparison, Record, Typed
 from fastgate.drills.keeping import Folder, Kept
 from fastgate.state_files import replace
 
@@ -29,6 +29,7 @@ def make(state_dir: Path, kept: Kept, now_unix_ms: int) -> dict[str, Any]:
     ended_unix_ms = kept.ended_unix_ms or min(now_unix_ms, drill.ends_unix_ms)
     comparison = Comparison(drill, ended_unix_ms)
     decode = msgspec.json.Decoder(Record).decode
+    decode_typed = msgspec.json.Decoder(Typed).decode
     unreadable = 0
     since_s = max(0, comparison.since_us // 1_000_000)
     for payloads, problems in SpoolReader(state_dir / "spool", since_unix_s=since_s):
@@ -37,7 +38,10 @@ def make(state_dir: Path, kept: Kept, now_unix_ms: int) -> dict[str, Any]:
             try:
                 comparison.add(decode(payload))
             except msgspec.MsgspecError:
-                unreadable += 1
+                try:
+                    decode_typed(payload)
+                except msgspec.MsgspecError:
+                    unreadable += 1
     return {
         "v": VERSION,
         "drill": drill.shown(),

@@ -24,7 +24,7 @@ pub struct Report {
     pub records: u64,
     /// Bytes of their payloads.
     pub payload_bytes: u64,
-    /// Records whose id an earlier one has.
+    /// Records whose id an earlier one of the same type has. An exchange shares its id with what was reserved for it.
     pub duplicates: u64,
     /// Some of those ids.
     pub duplicate_ids: Vec<String>,
@@ -47,13 +47,15 @@ pub fn check(directory: &Path) -> io::Result<Report> {
         for payload in batch.records() {
             report.records += 1;
             report.payload_bytes += payload.len() as u64;
-            let id = Object::read(payload, DEPTH_MAX).ok().and_then(|object| object.get("id")?.as_text());
-            let Some(id) = id else {
+            let object = Object::read(payload, DEPTH_MAX).ok();
+            let text = |name| object.as_ref().and_then(|object| object.get(name)?.as_text());
+            let Some(id) = text("id") else {
                 report.without_id += 1;
                 continue;
             };
             // 128 bits: a clash among 10^12 records would be a wonder.
-            if !seen.insert((hashers.0.hash_one(&id), hashers.1.hash_one(&id))) {
+            let of_its_type = (text("type"), &id);
+            if !seen.insert((hashers.0.hash_one(&of_its_type), hashers.1.hash_one(&of_its_type))) {
                 report.duplicates += 1;
                 if report.duplicate_ids.len() < DUPLICATES_NAMED {
                     report.duplicate_ids.push(id);

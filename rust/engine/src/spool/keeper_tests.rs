@@ -263,6 +263,22 @@ fn the_check_counts_what_is_there_twice() {
 }
 
 #[test]
+fn what_was_reserved_for_an_exchange_is_no_duplicate_of_it() {
+    let bench = Bench::new(SETTINGS);
+    let mut writer = bench.writer();
+    let (reservation, exchange) = (br#"{"type":"reservation","id":"a"}"#, br#"{"id":"a"}"#);
+    for record in [&reservation[..], exchange] {
+        writer.append(record).expect("written");
+    }
+    assert_eq!(check(bench.directory.path()).expect("read").duplicates, 0);
+    for record in [&reservation[..], exchange, br#"{"type":"correction","id":"a"}"#] {
+        writer.append(record).expect("written");
+    }
+    let report = check(bench.directory.path()).expect("read");
+    assert_eq!((report.records, report.duplicates, report.without_id), (5, 2, 0));
+}
+
+#[test]
 fn an_append_that_fails_is_an_error_and_an_alarm_until_one_succeeds() {
     let bench = Bench::new(SETTINGS);
     let mut writer = bench.writer();
