@@ -91,29 +91,44 @@ async fn share(
     let tables = &snapshot.tables;
     // Who may not ask is refused, and recorded, as ever.
     let admitted = guard::admit(worker, &snapshot, &parts.headers, &parts.uri, peer, SystemTime::now());
-    let Ok(tenant) = admitted.map(|caller| caller.tenant) else {
+    let named = admitted.and_then(|caller| Ok((Identity::read(&caller, &parts.headers)?, caller)));
+    let Ok((identity, caller)) = named else {
         return carry(worker, call, Request::from_parts(parts, body), peer).await;
     };
-    let refuse = |failure| {
-        let settlement = begin(worker, call, &parts.headers, &snapshot);
-        answer::write(Reply::Refused(failure), settlement)
+    // One that makes no exchange of its own is on record as whose it is, and calls nobody.
+    let begin_named = |body: &[u8]| {
+        let mut settlement = begin(worker, call, &parts.headers, &snapshot);
+        let record = &mut settlement.record;
+        let request = call.operation().dialect.read_request(body, tables.bounds.json_depth).ok();
+        record.tenant = Some(caller.tenant);
+        record.key = caller.key().map(|key| key.id().to_owned());
+        record.identity = identity.clone();
+        record.request_bytes = body.len() as u64;
+        record.is_stream = request.as_ref().is_some_and(|request| request.stream);
+        if let Some(request) = request {
+            record.identity.complete(record.key.as_deref(), request.user);
+            record.model = Some(request.model);
+        }
+        settlement
     };
+    let refuse = |failure, body: &[u8]| answer::write(Reply::Refused(failure), begin_named(body));
     let body = match body.read(tables.bounds.request_body_bytes).await {
         Ok(body) => body,
-        Err(failure) => return refuse(failure),
+        Err(failure) => return refuse(failure, &[]),
     };
     let key = parts.headers.get(IDEMPOTENCY_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
     if key.is_empty() || key.len() > IDEMPOTENCY_KEY_LIMIT_BYTES {
         let message = format!("the header Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_LIMIT_BYTES} characters");
-        return refuse(Failure::invalid_request(message, None));
+        return refuse(Failure::invalid_request(message, None), &body);
     }
     let bounds = (Duration::from_millis(tables.resilience.idempotency_ms), tables.resilience.idempotency_bytes);
     let store = &worker.shared.idempotency;
-    match store.claim((&tables.tenants[tenant].id, key), (call.index, &body), bounds, std::time::Instant::now()) {
-        Claim::Reused => refuse(Failure::new(
-            Cause::IdempotencyKeyReused,
-            "this Idempotency-Key was used for another request: take a new one, or send the same request",
-        )),
+    match store.claim((&tables.tenants[caller.tenant].id, key), (call.index, &body), bounds, std::time::Instant::now())
+    {
+        Claim::Reused => {
+            let message = "this Idempotency-Key was used for another request: take a new one, or send the same request";
+            refuse(Failure::new(Cause::IdempotencyKeyReused, message), &body)
+        }
         Claim::Unkept => carry(worker, call, Request::from_parts(parts, RequestBody::Whole(body)), peer).await,
         Claim::Lead(lead, subscription) => {
             let request = Request::from_parts(parts, RequestBody::Whole(body));
@@ -125,12 +140,7 @@ async fn share(
             // The exchange in the task has the record; this client is one of those who read.
             answer::shared(worker, subscription, None).await
         }
-        Claim::Follow(subscription) => {
-            let mut settlement = begin(worker, call, &parts.headers, &snapshot);
-            settlement.record.tenant = Some(tenant);
-            settlement.record.request_bytes = body.len() as u64;
-            answer::shared(worker, subscription, Some(settlement)).await
-        }
+        Claim::Follow(subscription) => answer::shared(worker, subscription, Some(begin_named(&body))).await,
     }
 }
 

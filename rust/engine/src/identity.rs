@@ -31,7 +31,7 @@ const TAGS: HeaderName = HeaderName::from_static("x-fastgate-tags");
 const PREFIXES: [&str; 4] = ["x-fastgate-", "helicone-", "x-litellm-", "x-bf-"];
 
 /// Names that a request is accounted under.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Identity {
     /// Who asked.
     pub user: Option<String>,
