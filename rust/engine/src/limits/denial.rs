@@ -42,6 +42,7 @@ pub(super) fn deny(rule: &LimitRule, refusal: Refusal, amount: u64, remaining: u
 
 fn quantity(resource: Resource, units: u64) -> String {
     match resource {
+        Resource::Requests if units == 1 => "1 request".into(),
         Resource::Requests => format!("{units} requests"),
         Resource::InputTokens => format!("{units} input tokens"),
         Resource::OutputTokens => format!("{units} output tokens"),

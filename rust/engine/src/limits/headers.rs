@@ -1,7 +1,7 @@
 //! Where the limits stand, in headers: those of the client's dialect, and those of the IETF's draft.
 //!
 //! Source: OpenAI API reference, "Rate limits"; draft-ietf-httpapi-ratelimit-headers-10. Only the tightest limit of a kind
-//! is shown, since that is the one that a client has to mind.
+//! is shown, since that is the one that a client has to mind; of a denial the one that said no.
 
 use std::fmt::Write;
 
@@ -38,7 +38,8 @@ impl Reservation {
         if let Some(line) = of(&is_tokens) {
             insert(headers, [LIMIT_TOKENS, REMAINING_TOKENS, RESET_TOKENS], line);
         }
-        if let Some(line) = of(&|resource| resource != Resource::Concurrent) {
+        let denied = self.lines.iter().find(|line| Some(line.rule) == self.denied_by);
+        if let Some(line) = denied.or_else(|| of(&|resource| resource != Resource::Concurrent)) {
             let rule = &limits[line.rule];
             let unit = if rule.resource == Resource::Usd { MICRO_USD_PUSD } else { 1 };
             let (amount, remaining) = (line.amount / unit, line.standing.remaining / unit);

@@ -27,6 +27,8 @@ pub(crate) struct Reservation {
     costs: Costs,
     /// Of every limit that applies, with the reservation in it.
     pub(super) lines: SmallVec<[Line; 8]>,
+    /// The rule that said no.
+    pub(super) denied_by: Option<usize>,
 }
 
 /// Where one limit stands.
@@ -35,6 +37,8 @@ pub(super) struct Line {
     /// Index of the rule.
     pub(super) rule: usize,
     pub(super) amount: u64,
+    /// How much there may be at once: the burst of a rate, else the amount.
+    most: u64,
     pub(super) standing: Standing,
     /// Its warning threshold is reached.
     pub(super) is_warned: bool,
@@ -45,15 +49,16 @@ impl Line {
     pub(super) fn of(customers: &Customers, snapshot: &Snapshot, applied: &Applied, now: Now) -> Self {
         let standing = customers.book.standing(&snapshot.limit_rules, applied, now);
         let rule = &snapshot.tables.limits[applied.rule];
-        let mut line = Self { rule: applied.rule, amount: applied.allowance.amount, standing, is_warned: false };
+        let (amount, most) = (applied.allowance.amount, most(rule, applied));
+        let mut line = Self { rule: applied.rule, amount, most, standing, is_warned: false };
         line.is_warned = rule.warn_permille.is_some_and(|share| line.used_permille() >= u64::from(share));
         line
     }
 
     /// What is used of it, reservations included, in thousandths.
     pub(super) fn used_permille(&self) -> u64 {
-        let taken = u128::from(self.amount.saturating_sub(self.standing.remaining));
-        u64::try_from(taken * 1000 / u128::from(self.amount.max(1))).unwrap_or(u64::MAX)
+        let taken = u128::from(self.most.saturating_sub(self.standing.remaining));
+        u64::try_from(taken * 1000 / u128::from(self.most.max(1))).unwrap_or(u64::MAX)
     }
 }
 
@@ -82,7 +87,8 @@ impl Reservation {
             Ok(held) => (Some(held), None),
             Err(denied) => (None, Some(denied)),
         };
-        let reservation = Self { held, applied, costs, lines };
+        let denied_by = denied.map(|denied| denied.rule);
+        let reservation = Self { held, applied, costs, lines, denied_by };
         reservation.tell(customers, record, denied.as_ref());
         let failure = denied.map_or(Ok(()), |denied| Err(reservation.refuse(record, denied)));
         (reservation, failure)
