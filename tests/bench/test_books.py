@@ -44,7 +44,8 @@ def test_requests_cut_off_may_have_either_outcome_or_none() -> None:
 
 
 def test_what_is_no_exchange_is_not_counted() -> None:
-    held = json.dumps({"type": "reservation", "id": "fgr_1", "started_unix_us": 1001, "cost_pusd": 1}).encode()
+    fields = {"type": "reservation", "id": "fgr_1", "started_unix_us": 1001, "cost_pusd": 1}
+    held = json.dumps(fields).encode()
     assert audit([held, record(1), record(2)], replies=2, sent=2, received=2).errors == 0
     with pytest.raises(msgspec.ValidationError):
         count([b'{"id": "fgr_1"}'], 0)

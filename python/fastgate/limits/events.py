@@ -1,7 +1,7 @@
 """What happens to limits, told: to the log, and to the webhook where there is one.
 
-The engine says at most once a minute of a count that it passed its warning or downgrade share or that a request
-was refused; here it is put in words and handed on.
+The engine says at most once a minute of a count that it passed its warning or downgrade share or that a
+request was refused; here it is put in words and handed on.
 """
 
 import logging

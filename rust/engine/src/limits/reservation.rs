@@ -198,7 +198,10 @@ fn capped(cost: u64, rule: &LimitRule, applied: &Applied) -> u64 {
     if rule.is_hard || matches!(rule.resource, Resource::Requests | Resource::Concurrent) {
         return cost;
     }
-    let most =
-        if matches!(rule.window, Window::Rate { .. }) { applied.allowance.burst } else { applied.allowance.amount };
-    cost.min(most.max(1))
+    cost.min(most(rule, applied).max(1))
+}
+
+/// How much there may be at once.
+fn most(rule: &LimitRule, applied: &Applied) -> u64 {
+    if matches!(rule.window, Window::Rate { .. }) { applied.allowance.burst } else { applied.allowance.amount }
 }
