@@ -301,8 +301,8 @@ impl Exchange<'_> {
                 Step::Call { candidate, first_content_by_ns } => (candidate, first_content_by_ns),
                 Step::Wait { until_ns, .. } => {
                     self.settlement.record.lap(Stage::Route);
+                    let _wait = Wait { record: &mut self.settlement.record, stage: Stage::Backoff };
                     tokio::time::sleep_until(registry.at(until_ns)).await;
-                    self.settlement.record.lap(Stage::Backoff);
                     continue;
                 }
                 Step::Over(over) => break over,
@@ -441,10 +441,10 @@ impl Exchange<'_> {
             need,
             random: self.worker.random(),
         };
+        let wait = Wait { record, stage: Stage::Queue };
         let waited = self.snapshot.capacities.wait(info).await;
-        let record = &mut self.settlement.record;
-        record.lap(Stage::Queue);
-        let now = record.last_lap();
+        drop(wait);
+        let now = self.settlement.record.last_lap();
         candidates.set_now(now, self.worker.shared.registry.ns(now));
         waited.map_err(QueueRefusal::failure)
     }
@@ -469,6 +469,18 @@ impl Exchange<'_> {
             record.model.clone_from(&kept.model);
             record.provider_model.clone_from(&kept.model);
         }
+    }
+}
+
+/// A wait, which is counted for its stage even if the client leaves before its end.
+struct Wait<'a> {
+    record: &'a mut Record,
+    stage: Stage,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.record.lap(self.stage);
     }
 }
 

@@ -247,6 +247,18 @@ impl CapacityMeter {
         self.closed_until_ns = self.closed_until_ns.max(self.now_ns.saturating_add(pause_ns.min(PAUSE_MAX_NS)));
     }
 
+    /// When there may be room at the earliest: what [`Self::has_room`] says, unless a call under way may bring it sooner,
+    /// by what it did not use or by what its answer says. At most `now`: at any moment.
+    pub fn room_not_before_ns(&mut self, need: &Need, now: Moment) -> u64 {
+        let [requests, tokens @ ..] = &self.counted;
+        let may_grow = tokens.iter().any(|counted| counted.bucket.is_some() || counted.reported.is_some())
+            || requests.reported.is_some();
+        if may_grow && self.in_flight() > 0 {
+            return now.ns;
+        }
+        self.has_room(need, now).err().and_then(|blocked| blocked.free_at_ns).unwrap_or(now.ns)
+    }
+
     /// Calls under way.
     #[must_use]
     pub fn in_flight(&self) -> u64 {

@@ -308,3 +308,31 @@ fn extremes_do_not_overflow() {
         assert!(meter.has_room(&huge, Moment::default()).is_err());
     }
 }
+
+#[test]
+fn a_time_is_the_earliest_unless_a_call_under_way_may_bring_it_sooner() {
+    let not_before = |meter: &mut CapacityMeter| meter.room_not_before_ns(&need(50, 0), at(0));
+    let requests = Capacity { requests_per_minute: Some(2), ..Capacity::default() };
+    let mut meter = CapacityMeter::new(&requests);
+    assert_eq!(not_before(&mut meter), 0);
+    for _ in 0..2 {
+        meter.take(&need(50, 0), at(0));
+    }
+    // A request counts whatever it uses.
+    assert_eq!(not_before(&mut meter), 30 * SECOND_NS);
+    let said = Remainder { limit: Some(2), remaining: Some(0), reset_ns: Some(60 * SECOND_NS), refills_evenly: false };
+    meter.note_headers(&ProviderLimits { requests: Some(said), ..ProviderLimits::default() }, Some(0), 0);
+    assert_eq!(not_before(&mut meter), 0, "the other call's answer may say more");
+
+    let mut meter = CapacityMeter::new(&tokens_a_minute(60));
+    let call = meter.take(&need(60, 0), at(0));
+    assert_eq!(not_before(&mut meter), 0, "it may use less");
+    meter.settle(call, None, 0);
+    assert_eq!(not_before(&mut meter), 50 * SECOND_NS);
+
+    let mut meter = CapacityMeter::new(&Capacity { concurrent: Some(1), ..requests });
+    for _ in 0..2 {
+        meter.take(&need(50, 0), at(0));
+    }
+    assert_eq!(not_before(&mut meter), 0, "it may end");
+}

@@ -127,6 +127,20 @@ impl Capacities {
             && (meters.credentials.is_empty() || meters.credentials.iter().any(of_credential))
     }
 
+    /// When a call may find room at the earliest, with some credential, whatever those under way turn out to use. At
+    /// most `now`: at any moment.
+    pub(super) fn room_not_before_ns(&self, deployment: usize, need: &Need, now: Instant) -> u64 {
+        let meters = &self.deployments[deployment];
+        let moment = self.clock.moment(now);
+        let earliest = |metered: &Arc<Metered>| metered.meter.lock().room_not_before_ns(need, moment);
+        let of_credential =
+            |several: &CredentialMeters| several.credential.as_ref().map_or(0, earliest).max(earliest(&several.pair));
+        let of_credentials = meters.credentials.iter().map(of_credential).min();
+        earliest(&meters.deployment)
+            .max(meters.lone_credential.as_ref().map_or(0, earliest))
+            .max(of_credentials.unwrap_or(0))
+    }
+
     fn is_waited_for(&self, deployment: usize) -> bool {
         self.deployments[deployment].deployment.waiting.load(Ordering::Relaxed) > 0
     }

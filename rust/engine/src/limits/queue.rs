@@ -210,8 +210,15 @@ impl TierQueues {
             },
         };
         let tier = waiter.tier;
+        let earliest = eligible.iter().map(|deployment| capacities.room_not_before_ns(*deployment, &info.need, now));
+        let earliest_ns = earliest.min().unwrap_or(now_ns);
         let mut state = self.state.lock();
-        match state.queue.push(waiter, now_ns) {
+        let pushed = if earliest_ns > waiter.deadline_ns {
+            Err(Refused { refusal: Refusal::TooLate, estimate_ns: Some(earliest_ns.saturating_sub(now_ns)) })
+        } else {
+            state.queue.push(waiter, now_ns)
+        };
+        match pushed {
             Ok(id) => {
                 state.desks.insert(id, Desk::default());
                 for deployment in &eligible {

@@ -98,6 +98,30 @@ async fn the_deadline_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refill_that_comes_too_late_is_told_at_once() {
+    let gateway = Gateway::new();
+    let limits = [json!({"requests_per_minute": 1}), json!({"tokens_per_minute": 60})];
+    let capacities = gateway.capacities(&tables(&limits, &[], 2));
+    let start = Instant::now();
+    let wait = |eligible: &'static [usize], seconds| capacities.wait(info(eligible, 60, Duration::from_secs(seconds)));
+    let used = |taken: Taken| taken.settle(None, Instant::now());
+    used(wait(&[0], 1).await.unwrap());
+    let refused = wait(&[0], 20).await.unwrap_err();
+    assert_eq!(refused, QueueRefusal { refusal: Refusal::TooLate, estimate_ms: Some(60_000) });
+    let call = wait(&[0, 1], 20).await.unwrap();
+    assert_eq!((call.deployment(), start.elapsed()), (1, Duration::ZERO));
+    // What is under way may use less than was taken for it.
+    let refused = wait(&[0, 1], 20).await.unwrap_err();
+    assert_eq!((refused.estimate_ms, start.elapsed().as_secs()), (None, 20));
+    used(call);
+    assert_eq!(wait(&[0, 1], 20).await.unwrap_err().estimate_ms, Some(40_000));
+    used(wait(&[0], 100).await.unwrap());
+    assert_eq!(start.elapsed().as_secs(), 60);
+    let late = gateway.registry.queues().standing().iter().map(|tier| tier.refused_late).sum::<u64>();
+    assert_eq!(late, 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_queue_refuses_at_once_by_tier() {
     let (gateway, capacities) = one_call();
     let _held = take(&capacities).unwrap();
