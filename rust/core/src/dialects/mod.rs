@@ -7,6 +7,7 @@
 pub mod openai;
 pub mod openai_chat;
 pub mod openai_plain;
+pub mod openai_reported_cost;
 pub mod openai_responses;
 pub mod openai_token_usage;
 pub mod openai_usage;
@@ -94,6 +95,10 @@ pub struct Answer {
     pub usage: Option<Usage>,
     /// What it was billed at, where it tells that.
     pub service_tier: Option<ServiceTier>,
+    /// What it costs in picodollars, where the provider says so.
+    pub reported_cost_pusd: Option<i64>,
+    /// A choice ended at the limit of output tokens.
+    pub is_truncated: bool,
     /// Why it is no answer, though it looks like one.
     pub flaw: Option<Flaw>,
 }
@@ -133,6 +138,27 @@ impl StreamReader {
             Self::OpenaiChat(reader) => reader.usage(),
             Self::OpenaiResponses(reader) => reader.usage(),
             Self::OpenaiPlain(reader) => reader.usage(),
+        }
+    }
+
+    /// What it costs in picodollars, as the provider told last.
+    #[must_use]
+    pub fn reported_cost_pusd(&self) -> Option<i64> {
+        match self {
+            Self::OpenaiChat(reader) => reader.reported_cost_pusd(),
+            Self::OpenaiResponses(reader) => reader.reported_cost_pusd(),
+            Self::OpenaiPlain(reader) => reader.reported_cost_pusd(),
+        }
+    }
+
+    /// Whether it ended, or a choice of it, at the limit of output tokens.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        match self {
+            Self::OpenaiChat(reader) => reader.is_truncated(),
+            Self::OpenaiResponses(reader) => reader.is_truncated(),
+            // Images and audio are whole or not there.
+            Self::OpenaiPlain(_) => false,
         }
     }
 

@@ -5,10 +5,12 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::splice::Splice;
-use super::{Answer, Flaw};
+use super::{Answer, Flaw, openai_reported_cost};
 use crate::failure::Failure;
 use crate::json::{JsonError, Object, Value, pick};
 use crate::service_tier::ServiceTier;
@@ -16,6 +18,9 @@ use crate::usage::Usage;
 
 /// An answer nested deeper is not read.
 const ANSWER_DEPTH_LIMIT: usize = 512;
+
+/// The finish reason of a choice that ended at the limit of output tokens, as JSON.
+pub(super) const LENGTH: &str = r#""length""#;
 
 /// What the gateway needs of a request body.
 #[derive(Debug)]
@@ -148,8 +153,23 @@ pub(super) fn read_answer(body: &[u8], read_usage: impl FnOnce(&[u8]) -> Option<
     Some(Answer {
         usage: usage.and_then(read_usage),
         service_tier: service_tier.and_then(ServiceTier::from_json),
+        reported_cost_pusd: usage.and_then(openai_reported_cost::read),
+        is_truncated: choices.is_some_and(is_truncated),
         flaw,
     })
+}
+
+/// Whether one of some choices, a JSON array, ended at the limit of output tokens.
+fn is_truncated(choices: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Choice<'text> {
+        #[serde(borrow, default)]
+        finish_reason: Option<&'text RawValue>,
+    }
+    // Within text the quotes would be escaped, so hardly any answer but a truncated one is read a second time.
+    memmem::find(choices, LENGTH.as_bytes()).is_some()
+        && serde_json::from_slice::<Vec<Choice<'_>>>(choices)
+            .is_ok_and(|choices| choices.iter().any(|it| it.finish_reason.is_some_and(|reason| reason.get() == LENGTH)))
 }
 
 /// Something that a provider keeps: a response, a file, a batch.
@@ -262,6 +282,25 @@ mod tests {
         assert_eq!(asked(r#","max_tokens":100,"max_completion_tokens":5"#), Some(100));
         for absurd in ["-1", "1e3", "\"9\"", "18446744073709551616"] {
             assert_eq!(asked(&format!(r#","max_tokens":{absurd}"#)), Some(u64::MAX), "{absurd}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_truncated_where_a_choice_is() {
+        let is_truncated = |body: &str| read_answer(body.as_bytes(), |_| None).expect(body).is_truncated;
+        let choice = |reason: &str| format!(r#"{{"message":{{"content":"a"}},"finish_reason":{reason}}}"#);
+        assert!(is_truncated(&format!(r#"{{"choices":[{}, {}]}}"#, choice("\"stop\""), choice(" \"length\" "))));
+        for whole in [choice("\"stop\""), choice("null"), choice("7"), r#"{"text":"a"}"#.to_owned()] {
+            assert!(!is_truncated(&format!(r#"{{"choices":[{whole}]}}"#)), "{whole}");
+        }
+        // The word elsewhere, escaped or not, is none of it.
+        for other in [
+            r#"{"choices":[{"message":{"content":"\"finish_reason\":\"length\""},"finish_reason":"stop"}]}"#,
+            r#"{"choices":[{"message":{"length":1},"logprobs":["length"],"finish_reason":"stop"}]}"#,
+            r#"{"choices":"length","finish_reason":"length"}"#,
+            r#"{"finish_reason":"length"}"#,
+        ] {
+            assert!(!is_truncated(other), "{other}");
         }
     }
 

@@ -7,12 +7,11 @@
 use std::ops::Range;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::openai::{self, Request};
 use super::splice::Splice;
-use super::{Answer, Completeness, EventClass, Reading, openai_usage};
+use super::{Answer, Completeness, EventClass, Reading, openai_reported_cost, openai_usage};
 use crate::failure::Failure;
 use crate::json::{Object, Value};
 use crate::service_tier::{self, ServiceTier};
@@ -107,11 +106,12 @@ impl Raw<'_> {
 #[derive(Clone, Debug)]
 pub struct StreamReader {
     choices_asked: u64,
-    /// One entry per choice index seen: whether its finish reason came.
-    finished: Vec<(u32, bool)>,
+    /// One entry per choice index seen, with its finish reason once that came.
+    finished: Vec<(u32, FinishReason)>,
     /// An event had the field `finish_reason`, if only with null.
     knows_finish_reasons: bool,
     usage: Option<Usage>,
+    reported_cost_pusd: Option<i64>,
     service_tier: Option<ServiceTier>,
     content_bytes: u64,
     saw_end: bool,
@@ -145,18 +145,29 @@ struct Choice {
     finish_reason: FinishReason,
 }
 
-#[derive(Clone, Copy, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum FinishReason {
     #[default]
     Absent,
     Null,
     Given,
+    /// The limit of output tokens.
+    Length,
+}
+
+impl FinishReason {
+    fn is_given(self) -> bool {
+        matches!(self, Self::Given | Self::Length)
+    }
 }
 
 impl<'de> Deserialize<'de> for FinishReason {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let given = Option::<IgnoredAny>::deserialize(deserializer)?;
-        Ok(if given.is_some() { Self::Given } else { Self::Null })
+        Ok(match <&RawValue>::deserialize(deserializer)?.get() {
+            "null" => Self::Null,
+            openai::LENGTH => Self::Length,
+            _ => Self::Given,
+        })
     }
 }
 
@@ -217,6 +228,7 @@ impl StreamReader {
             finished: Vec::new(),
             knows_finish_reasons: false,
             usage: None,
+            reported_cost_pusd: None,
             service_tier: None,
             content_bytes: 0,
             saw_end: false,
@@ -238,8 +250,9 @@ impl StreamReader {
             return EventClass::Error.into();
         }
         let usage = chunk.usage.0.filter(|_| !chunk.usage.is_null());
-        if let Some(reported) = usage.and_then(|usage| openai_usage::read(usage.get().as_bytes())) {
-            self.usage = Some(reported);
+        if let Some(usage) = usage.map(|usage| usage.get().as_bytes()) {
+            self.usage = openai_usage::read(usage).or(self.usage);
+            self.reported_cost_pusd = openai_reported_cost::read(usage).or(self.reported_cost_pusd);
         }
         self.service_tier = chunk.service_tier.or(self.service_tier);
         let choices = chunk.choices.unwrap_or_default();
@@ -248,14 +261,13 @@ impl StreamReader {
         }
         let mut class = EventClass::Preamble;
         for choice in choices {
-            let is_finished = choice.finish_reason == FinishReason::Given;
             let content_bytes = choice.text.0 + choice.delta.map_or(0, |delta| delta.content_bytes());
             self.content_bytes += content_bytes;
-            if is_finished || content_bytes > 0 {
+            if choice.finish_reason.is_given() || content_bytes > 0 {
                 class = EventClass::Content;
             }
             self.knows_finish_reasons |= choice.finish_reason != FinishReason::Absent;
-            self.note(choice.index, is_finished);
+            self.note(choice.index, choice.finish_reason);
         }
         let null_usage = chunk.usage.0.filter(|_| chunk.usage.is_null());
         Reading { class, null_usage: null_usage.and_then(|null| member_around(data, null.get())) }
@@ -265,6 +277,18 @@ impl StreamReader {
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
         self.usage
+    }
+
+    /// What it costs in picodollars, as the provider told last.
+    #[must_use]
+    pub fn reported_cost_pusd(&self) -> Option<i64> {
+        self.reported_cost_pusd
+    }
+
+    /// Whether a choice ended at the limit of output tokens.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.finished.iter().any(|(_, reason)| *reason == FinishReason::Length)
     }
 
     /// The service tier told last.
@@ -279,18 +303,18 @@ impl StreamReader {
         self.content_bytes
     }
 
-    fn note(&mut self, index: u32, is_finished: bool) {
-        if let Some((_, finished)) = self.finished.iter_mut().find(|(seen, _)| *seen == index) {
-            *finished |= is_finished;
+    fn note(&mut self, index: u32, reason: FinishReason) {
+        if let Some((_, known)) = self.finished.iter_mut().find(|(seen, _)| *seen == index) {
+            *known = if reason.is_given() { reason } else { *known };
         } else if self.finished.len() < CHOICE_LIMIT {
-            self.finished.push((index, is_finished));
+            self.finished.push((index, reason));
         }
     }
 
     /// Whether the stream may end here.
     #[must_use]
     pub fn completeness(&self) -> Completeness {
-        let all_finished = !self.finished.is_empty() && self.finished.iter().all(|(_, finished)| *finished);
+        let all_finished = !self.finished.is_empty() && self.finished.iter().all(|(_, reason)| reason.is_given());
         if self.saw_error {
             Completeness::Failed
         } else if self.saw_end && (all_finished || self.ended_without_reasons()) {
@@ -429,6 +453,21 @@ mod tests {
         assert_eq!((reader.usage(), reader.content_bytes()), (None, 1));
         reader.read(USAGE.as_bytes());
         assert_eq!(reader.usage().map(|usage| usage.input_tokens), Some(3));
+    }
+
+    #[test]
+    fn notes_the_limit_of_output_and_what_it_costs() {
+        let mut reader = StreamReader::new(2);
+        for event in [TEXT, STOP] {
+            reader.read(event.as_bytes());
+        }
+        assert_eq!((reader.is_truncated(), reader.reported_cost_pusd()), (false, None));
+        let length = r#"{"choices":[{"index":1,"delta":{"content":"length"},"finish_reason":"length"}]}"#;
+        assert_eq!(reader.read(length.as_bytes()).class, EventClass::Content);
+        reader.read(br#"{"choices":[],"usage":{"prompt_tokens":3,"cost":0.5}}"#);
+        reader.read(USAGE.as_bytes());
+        assert!(reader.is_truncated());
+        assert_eq!(reader.reported_cost_pusd(), Some(500_000_000_000));
     }
 
     #[test]

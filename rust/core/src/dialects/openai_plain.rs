@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::openai::{self, Request};
-use super::{Answer, Completeness, EventClass, openai_token_usage, openai_usage};
+use super::{Answer, Completeness, EventClass, openai_reported_cost, openai_token_usage, openai_usage};
 use crate::failure::Failure;
 use crate::usage::Usage;
 
@@ -57,6 +57,7 @@ pub struct StreamReader {
     finished: u64,
     events: u64,
     usage: Option<Usage>,
+    reported_cost_pusd: Option<i64>,
     saw_error: bool,
 }
 
@@ -64,7 +65,7 @@ impl StreamReader {
     /// A reader for the answer to a request for `asked` images, transcripts or recordings.
     #[must_use]
     pub fn new(asked: u64) -> Self {
-        Self { asked, finished: 0, events: 0, usage: None, saw_error: false }
+        Self { asked, finished: 0, events: 0, usage: None, reported_cost_pusd: None, saw_error: false }
     }
 
     /// Takes in the data of one event.
@@ -87,6 +88,8 @@ impl StreamReader {
                 "image_generation.completed" | "image_edit.completed" | "transcript.text.done" | "speech.audio.done",
             ) => {
                 self.finished += 1;
+                let reported = event.usage.and_then(|usage| openai_reported_cost::read(usage.get().as_bytes()));
+                self.reported_cost_pusd = reported.or(self.reported_cost_pusd);
                 if let Some(mut usage) = event.usage.and_then(|usage| read_usage(usage.get().as_bytes())) {
                     // What a speech model puts out is sound.
                     if event.r#type.as_deref() == Some("speech.audio.done") {
@@ -119,6 +122,12 @@ impl StreamReader {
         self.usage
     }
 
+    /// What it costs in picodollars, as the provider told last.
+    #[must_use]
+    pub fn reported_cost_pusd(&self) -> Option<i64> {
+        self.reported_cost_pusd
+    }
+
     /// An error as the last event of this stream.
     #[must_use]
     pub fn error_event(&self, failure: &Failure, request_id: &str) -> Vec<u8> {
@@ -139,7 +148,8 @@ mod tests {
         assert_eq!((read("null"), read(r#"{"type":"duration","seconds":3}"#)), (None, None));
         assert_eq!(read_answer(b"<html>"), None);
         let mut reader = StreamReader::new(1);
-        reader.read(br#"{"type":"speech.audio.done","usage":{"input_tokens":2,"output_tokens":9}}"#);
+        reader.read(br#"{"type":"speech.audio.done","usage":{"input_tokens":2,"output_tokens":9,"cost":1e-6}}"#);
+        assert_eq!(reader.reported_cost_pusd(), Some(1_000_000));
         let spoken = Usage { input_tokens: 2, output_audio_tokens: 9, ..Usage::default() };
         assert_eq!(reader.usage(), Some(spoken));
     }

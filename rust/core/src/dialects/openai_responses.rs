@@ -3,12 +3,13 @@
 //! Source: OpenAI API reference, "Responses" and "Streaming events". A stream is made of typed events and ends with the
 //! one that carries the finished response; there is no `[DONE]`, though some compatible vendors add one.
 
+use memchr::memmem;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::openai::{self, Request, given};
-use super::{Answer, Completeness, EventClass, openai_token_usage};
+use super::{Answer, Completeness, EventClass, openai_reported_cost, openai_token_usage};
 use crate::failure::Failure;
 use crate::service_tier::{self, ServiceTier};
 use crate::usage::Usage;
@@ -40,8 +41,16 @@ pub fn read_request(body: &[u8], depth_limit: usize) -> Result<Request, Failure>
 /// What an answer says of itself. `None`: it is no JSON object.
 #[must_use]
 pub fn read_answer(body: &[u8]) -> Option<Answer> {
-    openai::read_answer(body, openai_token_usage::read)
+    let answer = openai::read_answer(body, openai_token_usage::read)?;
+    let is_truncated = memmem::find(body, INCOMPLETE.as_bytes()).is_some()
+        && serde_json::from_slice::<Response<'_>>(body).is_ok_and(|response| response.is_truncated());
+    Some(Answer { is_truncated, ..answer })
 }
+
+/// Status of a response that ended before it was finished, as JSON.
+const INCOMPLETE: &str = r#""incomplete""#;
+/// Why: the limit of output tokens, as JSON.
+const OUTPUT_LIMIT: &str = r#""max_output_tokens""#;
 
 #[derive(Deserialize)]
 struct Event<'event> {
@@ -62,6 +71,28 @@ struct Response<'event> {
     usage: Option<&'event RawValue>,
     #[serde(default, deserialize_with = "service_tier::deserialize")]
     service_tier: Option<ServiceTier>,
+    #[serde(borrow, default)]
+    status: Option<&'event RawValue>,
+    #[serde(borrow, default)]
+    incomplete_details: Option<&'event RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Incomplete<'event> {
+    #[serde(borrow, default)]
+    reason: Option<&'event RawValue>,
+}
+
+impl Response<'_> {
+    /// Whether it ended at the limit of output tokens.
+    fn is_truncated(&self) -> bool {
+        let reason = |details: &RawValue| {
+            let details = serde_json::from_str::<Incomplete<'_>>(details.get()).ok()?;
+            Some(details.reason?.get() == OUTPUT_LIMIT)
+        };
+        self.status.is_some_and(|status| status.get() == INCOMPLETE)
+            && self.incomplete_details.and_then(reason) == Some(true)
+    }
 }
 
 /// Follows a stream event by event.
@@ -70,6 +101,8 @@ pub struct StreamReader {
     end: Option<End>,
     id: Option<String>,
     usage: Option<Usage>,
+    reported_cost_pusd: Option<i64>,
+    is_truncated: bool,
     service_tier: Option<ServiceTier>,
     content_bytes: u64,
     next_sequence_number: u64,
@@ -97,9 +130,12 @@ impl StreamReader {
             self.next_sequence_number = number.saturating_add(1);
         }
         if let Some(response) = event.response {
+            self.is_truncated |= response.is_truncated();
             self.id = self.id.take().or(response.id);
-            let usage = response.usage.and_then(|usage| openai_token_usage::read(usage.get().as_bytes()));
-            self.usage = usage.or(self.usage);
+            if let Some(usage) = response.usage.map(|usage| usage.get().as_bytes()) {
+                self.usage = openai_token_usage::read(usage).or(self.usage);
+                self.reported_cost_pusd = openai_reported_cost::read(usage).or(self.reported_cost_pusd);
+            }
             self.service_tier = response.service_tier.or(self.service_tier);
         }
         // Quotes are not content.
@@ -142,6 +178,18 @@ impl StreamReader {
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
         self.usage
+    }
+
+    /// What it costs in picodollars, as the provider told last.
+    #[must_use]
+    pub fn reported_cost_pusd(&self) -> Option<i64> {
+        self.reported_cost_pusd
+    }
+
+    /// Whether it ended at the limit of output tokens.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.is_truncated
     }
 
     /// The service tier told last.
@@ -209,6 +257,39 @@ mod tests {
             assert_eq!((found[1], reader.completeness()), (Error, Completeness::Failed), "{failed}");
         }
         assert_eq!(classes(&["<html>"]).0, [Error]);
+    }
+
+    #[test]
+    fn it_is_truncated_where_it_ended_at_the_limit_of_output() {
+        let of = |status: &str, reason: &str| {
+            format!(
+                r#"{{"id":"resp_1","status":"{status}","incomplete_details":{{"reason":"{reason}"}},"usage":{{"input_tokens":3,"cost":0.25}}}}"#
+            )
+        };
+        for (response, is_truncated) in [
+            (of("incomplete", "max_output_tokens"), true),
+            (of("incomplete", "content_filter"), false),
+            (of("completed", "max_output_tokens"), false),
+            (
+                r#"{"status":"incomplete","incomplete_details":"max_output_tokens","usage":{"cost":0.25}}"#.to_owned(),
+                false,
+            ),
+            (
+                r#"{"status":"incomplete","incomplete_details":null,"why":"max_output_tokens","usage":{"cost":0.25}}"#
+                    .to_owned(),
+                false,
+            ),
+        ] {
+            let answer = read_answer(response.as_bytes()).expect("an object");
+            assert_eq!(
+                (answer.is_truncated, answer.reported_cost_pusd),
+                (is_truncated, Some(250_000_000_000)),
+                "{response}"
+            );
+            let event = format!(r#"{{"type":"response.incomplete","response":{response}}}"#);
+            let reader = classes(&[CREATED, TEXT, &event]).1;
+            assert_eq!((reader.is_truncated(), reader.reported_cost_pusd()), (is_truncated, Some(250_000_000_000)));
+        }
     }
 
     #[test]

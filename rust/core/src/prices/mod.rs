@@ -4,12 +4,14 @@
 //! The catalogue is compiled from the package `genai-prices` (github.com/pydantic/genai-prices) and gives its results
 //! to the picodollar, rounded half to even as its decimals are. A price that nothing here can know is `None`, never zero.
 
+mod amounts;
 mod catalogue;
 mod clause;
 mod rates;
 
 use crate::usage::Usage;
 
+pub use amounts::{discounted, read_usd};
 pub use catalogue::Catalogue;
 pub use rates::{DatedRates, Meter, Rate, RateCard, Rates};
 
