@@ -17,6 +17,7 @@ use fastgate_core::limits::gcra::{Bucket, Rate};
 use fastgate_core::limits::limiter::Limiter;
 use fastgate_core::limits::{Meter, Now, Periods, Rules, Who};
 use fastgate_core::prices::{Catalogue, price, price_in};
+use fastgate_core::prompt_hash::prompt_hash;
 use fastgate_core::resilience::Reason;
 use fastgate_core::resilience::attempts::{self, Attempts, Limits};
 use fastgate_core::resilience::breaker::Breaker;
@@ -57,6 +58,7 @@ fn requests(criterion: &mut Criterion) {
         group.bench_function(format!("splice/{name}"), |bencher| {
             bencher.iter(|| splice(black_box(&body), &mut [Splice::text(9..15, "gpt-4o-2024-08-06")]));
         });
+        group.bench_function(format!("prompt_hash/{name}"), |bencher| bencher.iter(|| prompt_hash(black_box(&body))));
         group.bench_function(format!("cache_key/{name}"), |bencher| {
             bencher.iter(|| cache_key(black_box(&body), b"acme", None, &IGNORED_FIELDS, 128));
         });

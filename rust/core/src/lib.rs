@@ -14,6 +14,7 @@ pub mod keys;
 pub mod limits;
 pub mod multipart;
 pub mod prices;
+pub mod prompt_hash;
 pub mod resilience;
 pub mod routing;
 pub mod service_tier;
