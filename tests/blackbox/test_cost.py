@@ -1,12 +1,14 @@
 """What an exchange costs: in the header of its answer and on record, by whichever price holds."""
 
 import json
+import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from tests.blackbox import configuration
 from tests.blackbox.conftest import Start
-from tests.blackbox.gateway import Gateway, chat_body
+from tests.blackbox.gateway import Gateway, chat_body, fetch
 from tests.blackbox.records import records_of
 from tests.blackbox.upstream import Upstream
 
@@ -120,3 +122,93 @@ def test_the_tier_that_the_provider_names_sets_the_price(
     assert record["usage"] == {"input_tokens": 1000, "output_tokens": 100}
     if not stream:
         assert float(answer.headers[COST]) == standard_pusd(tier) / 1e12
+
+
+def costs(record: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(record.get(name) for name in ("cost_pusd", "list_cost_pusd", "reported_cost_pusd"))
+
+
+def saying(cost: str, *, stream: bool = False) -> bytes:
+    """An answer in which the provider says what it costs, digit by digit."""
+    usage = f'{{"prompt_tokens":1000,"completion_tokens":100,"cost":{cost},"is_byok":false}}'
+    if not stream:
+        return f'{{"choices":[{{"message":{{}},"finish_reason":"stop"}}],"usage":{usage}}}'.encode()
+    choice = '{"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}'
+    return f'data: {choice}\n\ndata: {{"choices":[],"usage":{usage}}}\n\ndata: [DONE]\n\n'.encode()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_the_provider_says_is_the_cost(gateway: Gateway, upstream: Upstream, stream: bool) -> None:
+    kind = "text/event-stream" if stream else "application/json"
+    for cost, pusd in (("0.00123456789012345", 1_234_567_890), ("1.5e-7", 150_000), ("0", 0)):
+        upstream.answer_bytes(saying(cost, stream=stream), content_type=kind)
+        answer = gateway.chat(chat_body("gpt-4o", stream=stream))
+        record = record_of(gateway, answer.headers["x-fastgate-request-id"])
+        assert costs(record) == (pusd, 3_500_000_000, pusd), cost
+        if not stream:
+            assert Decimal(answer.headers[COST]) == Decimal(pusd).scaleb(-12)
+    for cost in ("null", '"0.5"', "-0.5", '{"total_cost":0.5}', "1e99"):
+        upstream.answer_bytes(saying(cost, stream=stream), content_type=kind)
+        answer = gateway.chat(chat_body("gpt-4o", stream=stream))
+        record = record_of(gateway, answer.headers["x-fastgate-request-id"])
+        assert costs(record) == (3_500_000_000, None, None), cost
+
+
+def test_a_price_that_only_the_provider_knows(gateway: Gateway, upstream: Upstream) -> None:
+    upstream.answer_bytes(saying("0.25"))
+    answer = gateway.chat(chat_body("our-own-model"))
+    assert answer.headers[COST] == "0.25"
+    record = record_of(gateway, answer.headers["x-fastgate-request-id"])
+    assert costs(record) == (250_000_000_000, None, 250_000_000_000)
+
+
+CHAIN = """
+[deployments.first]
+provider = "upstream"
+model = "gpt-4o"
+[deployments.second]
+provider = "upstream"
+model = "gpt-4o-mini"
+[models.chat]
+use = ["first", "second"]
+"""
+
+
+def test_a_discount_is_off_the_list_price(door: str, start: Start, upstream: Upstream) -> None:
+    provider = configuration.provider(upstream.base_url) + 'discount = "12.5%"\n'
+    gateway = start(door, provider + CHAIN + "[tenants.acme]\n" + configuration.key_table(configuration.KEY))
+    upstream.script(usage={"prompt_tokens": 1000, "completion_tokens": 100})
+    answer = gateway.chat(chat_body("first"))
+    assert answer.headers[COST] == "0.0030625"
+    record = record_of(gateway, answer.headers["x-fastgate-request-id"])
+    assert costs(record) == (3_062_500_000, 3_500_000_000, None)
+    upstream.answer_bytes(saying("0.001"))
+    answer = gateway.chat(chat_body("first"))
+    record = record_of(gateway, answer.headers["x-fastgate-request-id"])
+    assert costs(record) == (1_000_000_000, 3_500_000_000, 1_000_000_000), (
+        "what it says itself is no list price"
+    )
+
+
+def test_all_attempts_that_were_billed_add_up(door: str, start: Start, upstream: Upstream) -> None:
+    """The header and the metrics tell of the exchange, the record of each attempt."""
+    provider = configuration.provider(upstream.base_url) + 'discount = "10%"\n'
+    gateway = start(door, provider + CHAIN + "[tenants.acme]\n" + configuration.key_table(configuration.KEY))
+    broken = b'data: {"choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100}}\n\n'
+    upstream.script(
+        {"content_type": "text/event-stream", "body": broken.decode()},
+        usage={"prompt_tokens": 1000, "completion_tokens": 100},
+    )
+    answer = gateway.chat(chat_body("chat"))
+    assert answer.status == 200
+    record = record_of(gateway, answer.headers["x-fastgate-request-id"])
+    (tried,) = record["trail"]
+    assert tried["usage"] == {"input_tokens": 1000, "output_tokens": 100}
+    assert costs(tried) == (3_150_000_000, 3_500_000_000, None)
+    # gpt-4o-mini: 0.15 and 0.6 USD per million tokens.
+    assert costs(record) == (189_000_000, 210_000_000, None)
+    assert Decimal(answer.headers[COST]) == Decimal("0.003339")
+    if door == "native":
+        page = fetch(gateway.admin_port, "GET", "/metrics").body.decode()
+        counted = re.findall(r"^fastgate_cost_usd_total\{.*\} (\S+)", page, re.MULTILINE)
+        assert sum(map(Decimal, counted)) == Decimal("0.003339")

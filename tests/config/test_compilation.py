@@ -24,6 +24,7 @@ api_key = [{ key = "a" }, { key = "b", weight = 3 }]
 proxy = "http://proxy:3128/"
 ca_file = "ca.pem"
 headers = { X-Team = "blue" }
+discount = 0.125
 [providers.two]
 base_url = "http://127.0.0.1:9000"
 [deployments.slow]
@@ -141,6 +142,7 @@ def test_every_field(tmp_path: Path) -> None:
             ],
             "headers": [["x-team", "blue"]],
             "stream_usage": True,
+            "discount_millionths": 125_000,
             "proxy": "http://proxy:3128",
             "ca_file": str(tmp_path / "ca.pem"),
         },
@@ -151,6 +153,7 @@ def test_every_field(tmp_path: Path) -> None:
             "credentials": [],
             "headers": [],
             "stream_usage": True,
+            "discount_millionths": 0,
             "proxy": None,
             "ca_file": None,
         },

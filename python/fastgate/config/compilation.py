@@ -122,6 +122,7 @@ def _provider(name: str, provider: Provider, config: Config, mock_address: str |
             for credential in provider.api_key
         ],
         "stream_usage": provider.stream_usage,
+        "discount_millionths": provider.discount or 0,
         "headers": [[header.lower(), value.reveal()] for header, value in provider.headers.items()],
         "proxy": provider.proxy.rstrip("/") if provider.proxy else None,
         "ca_file": config.resolve(provider.ca_file) if provider.ca_file else None,

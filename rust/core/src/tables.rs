@@ -74,6 +74,9 @@ pub struct Provider {
     pub credentials: Vec<Credential>,
     /// It takes `stream_options.include_usage`.
     pub stream_usage: bool,
+    /// Part off the list price that the account gets, in millionths.
+    #[serde(default)]
+    pub discount_millionths: u32,
     /// Extra request headers, lower-case names.
     pub headers: Vec<(String, String)>,
     /// `http://host:port` of a CONNECT proxy, in place of the environment's.

@@ -195,7 +195,7 @@ fn at_hand(
     settlement.record.respond(head.status);
     settlement.settle(outcome);
     describe(response.headers_mut(), &settlement.record);
-    if let Some(cost_usd) = settlement.record.cost.known().and_then(usd) {
+    if let Some(cost_usd) = settlement.record.cost().known().and_then(usd) {
         response.headers_mut().insert(COST, cost_usd);
     }
     response

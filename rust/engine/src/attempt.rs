@@ -84,9 +84,9 @@ impl Failed {
         self
     }
 
-    fn billed(mut self, usage: Option<Usage>) -> Self {
+    fn billed(mut self, (usage, reported_cost_pusd): (Option<Usage>, Option<i64>)) -> Self {
         if let Self::Attempt(failed) = &mut self {
-            failed.usage = usage;
+            (failed.usage, failed.reported_cost_pusd) = (usage, reported_cost_pusd);
         }
         self
     }
@@ -115,6 +115,8 @@ pub(crate) struct FailedAttempt {
     pub(crate) usage: Option<Usage>,
     /// The request may have reached the provider, which neither answered it whole nor refused it.
     pub(crate) is_unanswered: bool,
+    /// In picodollars.
+    pub(crate) reported_cost_pusd: Option<i64>,
 }
 
 impl FailedAttempt {
@@ -129,6 +131,7 @@ impl FailedAttempt {
             is_replaced: false,
             usage: None,
             is_unanswered: false,
+            reported_cost_pusd: None,
         }
     }
 }
@@ -246,10 +249,12 @@ impl Asked<'_> {
         match answer::judge(&flight.head, &body, is_whole, operation) {
             Judged::Answer(answer) if wants_events => {
                 let message = format!("{id}: the provider answered in one piece where a stream was asked for");
-                Err(garbage(flight.call, message, status).billed(answer.usage))
+                Err(garbage(flight.call, message, status).billed((answer.usage, answer.reported_cost_pusd)))
             }
             Judged::Answer(answer) => {
                 (record.usage, record.service_tier) = (answer.usage, answer.service_tier);
+                record.reported_cost_pusd = answer.reported_cost_pusd;
+                record.is_truncated = answer.is_truncated;
                 if operation.books == Books::ReportedOrEstimated {
                     record.content_bytes = body.len() as u64;
                 }
@@ -291,9 +296,10 @@ impl Asked<'_> {
             return Ok(Reply::Events { flight, events });
         };
         let status = Some(flight.head.status.as_u16());
-        let usage = events.usage();
+        let (usage, reported_cost_pusd) = events.billed();
         let Some(data) = broken.error_event else {
-            return Err(give_up(flight.call, broken.failure, status).billed(usage).unanswered(true));
+            let failed = give_up(flight.call, broken.failure, status).unanswered(true);
+            return Err(failed.billed((usage, reported_cost_pusd)));
         };
         let classified = classify_event(self.error_dialect(leg.deployment), &data, unix_ms(SystemTime::now()));
         let message = format!("{}: the provider's stream began with an error", deployment.id);
@@ -301,7 +307,7 @@ impl Asked<'_> {
             Failure { provider_code: classified.code.clone(), ..Failure::new(Cause::ProviderFailed, message) };
         flight.call.fail(&classified.verdict, Instant::now());
         let failed = FailedAttempt::new(classified.verdict, failure, status);
-        Err(FailedAttempt { needed_tokens: classified.needed_tokens, usage, ..failed }.into())
+        Err(FailedAttempt { needed_tokens: classified.needed_tokens, usage, reported_cost_pusd, ..failed }.into())
     }
 
     /// Sound, text or a file goes out as it comes, once its first bytes are there.

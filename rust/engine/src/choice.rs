@@ -282,7 +282,7 @@ impl<D: Fn() -> u64> Conditions for Facts<'_, D> {
     fn price_pusd(&self, deployment: usize, model: &str, input_tokens: u64, output_tokens: u64) -> Option<i64> {
         let Snapshot { rates, tables, .. } = self.snapshot;
         let usage = Usage { input_tokens, output_tokens, ..Usage::default() };
-        rates.price(tables, deployment, model, &usage, self.now_unix_s, &[]).map(|price| price.total_pusd)
+        rates.price(tables, deployment, model, &usage, self.now_unix_s, &[]).map(|price| price.cost_pusd)
     }
 
     fn rates_pusd(&self, deployment: usize, model: &str, input_tokens: u64) -> Option<(i64, i64)> {

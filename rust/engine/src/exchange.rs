@@ -10,6 +10,7 @@ use fastgate_core::dialects::openai::Kept;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::limits::Applied;
 use fastgate_core::limits::capacity::Need;
+use fastgate_core::prompt_hash::prompt_hash;
 use fastgate_core::resilience::attempts::{Attempts, Over, Step};
 use fastgate_core::tables::Latency;
 use fastgate_core::tables::limits::{LimitRule, Resource};
@@ -172,6 +173,7 @@ impl Exchange<'_> {
         record.request_bytes = payload.length();
         record.identity.complete(record.key.as_deref(), request.and_then(|request| request.user.clone()));
         record.is_stream = request.is_some_and(|request| request.stream);
+        record.prompt_hash = payload.json().map(prompt_hash);
         record.lap(Stage::Read);
         self.settlement.record.model = match operation.goes {
             Goes::ByModel => Some(payload.model()?.to_owned()),

@@ -8,6 +8,7 @@ mod arriving;
 mod attempt;
 pub mod body;
 mod candidates;
+mod charge;
 mod choice;
 mod client_tokens;
 mod clock;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use fastgate_core::prices::{Catalogue, Context, Price, Rates, price_in};
+use fastgate_core::prices::{Catalogue, Context, Rates, discounted, price_in};
 use fastgate_core::tables::{Deployment, Tables, UnknownPrice};
 use fastgate_core::usage::Usage;
 use parking_lot::RwLock;
@@ -20,6 +20,15 @@ const NAME_BYTES: usize = 256;
 #[derive(Debug)]
 pub struct RateBook {
     deployments: Vec<Entry>,
+}
+
+/// What an exchange comes to, in picodollars.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Priced {
+    /// By the price list.
+    pub list_pusd: i64,
+    /// Less the discount that the provider's account gets.
+    pub cost_pusd: i64,
 }
 
 #[derive(Debug)]
@@ -53,11 +62,15 @@ impl RateBook {
         usage: &Usage,
         now_unix_s: i64,
         context: Context<'_>,
-    ) -> Option<Price> {
-        self.with(tables, deployment, model, |rates| price_in(rates?, usage, now_unix_s, context))
+    ) -> Option<Priced> {
+        let price = self.with(tables, deployment, model, |rates| price_in(rates?, usage, now_unix_s, context))?;
+        let discount_millionths = tables.providers[tables.deployments[deployment].provider].discount_millionths;
+        let list_pusd = price.total_pusd;
+        Some(Priced { list_pusd, cost_pusd: discounted(list_pusd, discount_millionths) })
     }
 
-    /// The most that an exchange with a deployment can cost, in picodollars; `None` if nobody knows.
+    /// The most that an exchange with a deployment can cost, in picodollars; `None` if nobody knows. A discount is not
+    /// taken off: it is for the vendor to give, after the fact.
     #[must_use]
     pub fn bound_pusd(
         &self,
@@ -149,7 +162,7 @@ mod tests {
             // Twice: the second answer of an open provider is a remembered one.
             let price = || book.price(tables, deployment, names[deployment], &usage, NOW, &[]);
             assert_eq!(price(), price());
-            price().map(|price| price.total_pusd)
+            price().map(|price| price.cost_pusd)
         })
     }
 
@@ -166,6 +179,19 @@ mod tests {
             [Some(5), Some(5), None, Some(5)]
         );
         assert_eq!(totals(&tables(&json!({"open": {"input": 0}}), "allow"), names)[3], Some(0));
+    }
+
+    #[test]
+    fn a_discount_is_off_the_price_and_not_off_its_bound() {
+        let mut tables = tables(&json!({"own": {"input": 7}}), "allow");
+        tables.providers[0].discount_millionths = 500_000;
+        let names = ["", "", "", "gpt-4o"];
+        assert_eq!(totals(&tables, names), [Some(1_250_000), Some(4), None, Some(1_250_000)]);
+        let book = RateBook::prepare(&tables);
+        let usage = Usage { input_tokens: 3, ..Usage::default() };
+        let priced = book.price(&tables, 1, "", &usage, NOW, &[]);
+        assert_eq!(priced, Some(Priced { list_pusd: 21, cost_pusd: 10 }));
+        assert_eq!(book.bound_pusd(&tables, 1, "", (3, 0), false), Some(21));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use fastgate_core::usage::Usage;
 use tokio::time::Instant;
 
 use crate::attempt::FailedAttempt;
+use crate::charge::{self, Charge};
 use crate::choice::RouteTaken;
 use crate::clock::unix_s;
 use crate::identity::Identity;
@@ -121,14 +122,20 @@ pub struct Record {
     pub usage: Option<Usage>,
     /// The provider did not say; `usage` was estimated from bytes.
     pub is_estimated: bool,
-    /// What that comes to.
-    pub cost: Cost,
+    /// Picodollars that the provider says its last attempt costs.
+    pub reported_cost_pusd: Option<i64>,
+    /// What its last attempt comes to.
+    pub(crate) charge: Charge,
+    /// The answer ended at the limit of output tokens.
+    pub is_truncated: bool,
     /// Which token counts belong to it.
     pub books: Books,
     /// What its rates depend on, whatever the provider says.
     pub price_context: Context<'static>,
     /// What the provider says it billed by.
     pub service_tier: Option<ServiceTier>,
+    /// Tells whether two requests have the same body, where it is JSON that asks for a model.
+    pub prompt_hash: Option<u64>,
     /// Bytes of the request's body.
     pub request_bytes: u64,
     /// Bytes of content in the answer, as written in JSON.
@@ -174,10 +181,13 @@ impl Record {
             status: None,
             usage: None,
             is_estimated: false,
-            cost: Cost::NotApplicable,
+            reported_cost_pusd: None,
+            charge: Charge::NONE,
+            is_truncated: false,
             books: Books::Nothing,
             price_context: &[],
             service_tier: None,
+            prompt_hash: None,
             request_bytes: 0,
             content_bytes: 0,
             started_at: SystemTime::now(),
@@ -247,12 +257,34 @@ impl Record {
         // The request may have ended before it named anybody.
         self.identity.complete(self.key.as_deref(), None);
         self.complete_usage(vocabularies);
-        self.cost = self.price();
+        self.charge = match (&self.usage, self.reported_cost_pusd) {
+            (None, None) => Charge::NONE,
+            (usage, reported_pusd) => self.charge_of(usage.as_ref(), reported_pusd),
+        };
     }
 
     /// When it began, in whole seconds since 1970.
     pub(crate) fn started_unix_s(&self) -> i64 {
         unix_s(self.started_at)
+    }
+
+    /// What it comes to once it is over: all attempts that were billed.
+    pub(crate) fn cost(&self) -> Cost {
+        charge::sum(self.trail.billed().map(|billed| billed.charge).chain([self.charge]))
+    }
+
+    /// What an attempt with the deployment tried last comes to, by its tokens or by what the provider says.
+    pub(crate) fn charge_of(&self, usage: Option<&Usage>, reported_pusd: Option<i64>) -> Charge {
+        let Some(deployment) = self.deployment else { return Charge::NONE };
+        let model = self.provider_model.as_deref().unwrap_or_default();
+        let Snapshot { rates, tables, .. } = &*self.snapshot;
+        let context = match self.service_tier {
+            Some(tier) if self.price_context.is_empty() => tier.context(),
+            _ => self.price_context,
+        };
+        let priced =
+            usage.and_then(|usage| rates.price(tables, deployment, model, usage, self.started_unix_s(), context));
+        Charge::of(priced, reported_pusd)
     }
 
     /// What an attempt that came to nothing is billed: what the provider says, or an estimate of what it may bill for
@@ -266,32 +298,15 @@ impl Record {
             Some(Usage { input_tokens, ..Usage::default() })
         };
         let usage = failed.usage.or_else(estimated)?;
-        self.is_estimated |= failed.usage.is_none();
-        Some(Box::new(Billed { usage, cost: self.price_of(&usage), is_estimated: failed.usage.is_none() }))
-    }
-
-    fn price(&self) -> Cost {
-        self.usage.as_ref().map_or(Cost::NotApplicable, |usage| self.price_of(usage))
-    }
-
-    /// What token counts of the deployment tried last come to.
-    pub(crate) fn price_of(&self, usage: &Usage) -> Cost {
-        let Some(deployment) = self.deployment else { return Cost::NotApplicable };
-        let model = self.provider_model.as_deref().unwrap_or_default();
-        let Snapshot { rates, tables, .. } = &*self.snapshot;
-        let context = match self.service_tier {
-            Some(tier) if self.price_context.is_empty() => tier.context(),
-            _ => self.price_context,
-        };
-        rates
-            .price(tables, deployment, model, usage, self.started_unix_s(), context)
-            .map_or(Cost::Unknown, |price| Cost::Known(price.total_pusd))
+        let is_estimated = failed.usage.is_none();
+        self.is_estimated |= is_estimated;
+        Some(Box::new(Billed { usage, charge: self.charge_of(Some(&usage), failed.reported_cost_pusd), is_estimated }))
     }
 
     /// Learns from what the provider reported, or fills in what it should have.
     fn complete_usage(&mut self, vocabularies: &Vocabularies) {
         if self.books == Books::Nothing {
-            self.usage = None;
+            (self.usage, self.reported_cost_pusd, self.is_truncated) = (None, None, false);
         }
         let Some(deployment) = self.deployment.filter(|_| self.books == Books::ReportedOrEstimated) else { return };
         let deployment = self.snapshot.tables.deployments[deployment].id.as_str();

@@ -75,8 +75,15 @@ pub(crate) fn write(record: &Record, into: &mut Vec<u8>) {
         None => object.literal("usage", b"null"),
     }
     object.flag("usage_estimated", record.is_estimated);
+    if record.is_truncated {
+        object.flag("truncated", true);
+    }
     object.text_or_null("service_tier", record.service_tier.map(ServiceTier::name));
-    object.number_or_null("cost_pusd", record.cost.known());
+    record.charge.write(&mut object);
+    // What was refused is likely to be sent again, and no prompt that a model has seen.
+    if let Some(hash) = record.prompt_hash.filter(|_| record.attempts > 0) {
+        object.text("prompt_hash", &format!("{hash:016x}"));
+    }
     object.number("request_bytes", record.request_bytes);
     object.number("overhead_us", microseconds(record.overhead()));
     object.number_or_null("first_content_us", record.first_content.map(microseconds));

@@ -232,9 +232,9 @@ impl Events {
         Ok(())
     }
 
-    /// The token counts reported so far.
-    pub(crate) fn usage(&self) -> Option<Usage> {
-        self.reader.usage()
+    /// The token counts reported so far, and what the provider says they cost, in picodollars.
+    pub(crate) fn billed(&self) -> (Option<Usage>, Option<i64>) {
+        (self.reader.usage(), self.reader.reported_cost_pusd())
     }
 
     /// Whether the stream may end here, an event without its empty line taken in.
@@ -312,7 +312,8 @@ impl Events {
 
     /// Notes what was received.
     fn account(&self, record: &mut Record) {
-        record.usage = self.reader.usage();
+        (record.usage, record.reported_cost_pusd) = self.billed();
+        record.is_truncated = self.reader.is_truncated();
         record.service_tier = self.reader.service_tier();
         record.content_bytes = self.reader.content_bytes();
     }

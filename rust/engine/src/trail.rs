@@ -6,9 +6,9 @@ use std::time::Duration;
 use fastgate_core::json_object::JsonObject;
 use fastgate_core::resilience::Reason;
 use fastgate_core::tables::Tables;
-use fastgate_core::telemetry::series::Cost;
 use fastgate_core::usage::Usage;
 
+use crate::charge::Charge;
 use crate::clock::microseconds;
 use crate::record_json::write_usage;
 
@@ -34,7 +34,7 @@ pub(crate) struct Tried {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Billed {
     pub(crate) usage: Usage,
-    pub(crate) cost: Cost,
+    pub(crate) charge: Charge,
     /// The provider did not say.
     pub(crate) is_estimated: bool,
 }
@@ -103,10 +103,10 @@ impl Trail {
             object.text("reason", tried.reason.name());
             object.number_or_null("status", tried.status);
             object.number("us", microseconds(tried.took));
-            if let Some(Billed { usage, cost, is_estimated }) = tried.billed.as_deref() {
+            if let Some(Billed { usage, charge, is_estimated }) = tried.billed.as_deref() {
                 object.object("usage", |object| write_usage(usage, object));
                 object.flag("usage_estimated", *is_estimated);
-                object.number_or_null("cost_pusd", cost.known());
+                charge.write(&mut object);
             }
             object.end();
         }

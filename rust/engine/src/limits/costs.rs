@@ -178,7 +178,7 @@ impl Costs {
             let model = snapshot.model_name(*deployment, question.asked_name);
             let price =
                 snapshot.rates.price(&snapshot.tables, *deployment, model, &usage, record.started_unix_s(), &[]);
-            price.map_or(0, |price| u64::try_from(price.total_pusd).unwrap_or(0))
+            price.map_or(0, |price| u64::try_from(price.cost_pusd).unwrap_or(0))
         };
         self.cost_pusd = deployments.iter().map(price).max().unwrap_or(0);
     }

@@ -23,7 +23,7 @@ impl Total {
             return Self { cost_pusd: Some(0), ..Self::default() };
         }
         let mut total = Self { requests: 1, ..Self::of_trail(record) };
-        total.add(record.usage.as_ref(), record.cost);
+        total.add(record.usage.as_ref(), record.charge.cost);
         total
     }
 
@@ -31,7 +31,7 @@ impl Total {
     pub(super) fn of_trail(record: &Record) -> Self {
         let mut total = Self { cost_pusd: Some(0), ..Self::default() };
         for billed in record.trail.billed() {
-            total.add(Some(&billed.usage), billed.cost);
+            total.add(Some(&billed.usage), billed.charge.cost);
         }
         total
     }

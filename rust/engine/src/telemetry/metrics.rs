@@ -64,10 +64,13 @@ pub(crate) const TOKENS: Metric = counter(
     &["tenant", "model", "deployment", "class"],
     "Tokens by class; the classes are disjoint.",
 );
-pub(crate) const COST: Metric =
-    counter("fastgate_cost_usd_total", WHOSE, "What tokens cost, where the price is known.");
+pub(crate) const COST: Metric = counter(
+    "fastgate_cost_usd_total",
+    WHOSE,
+    "What exchanges cost, all attempts that were billed together, where the price is known.",
+);
 pub(crate) const COST_UNKNOWN: Metric =
-    counter("fastgate_cost_unknown_total", WHOSE, "Exchanges that used tokens of unknown price.");
+    counter("fastgate_cost_unknown_total", WHOSE, "Exchanges with an attempt of unknown price.");
 pub(crate) const USAGE_MISSING: Metric =
     counter("fastgate_usage_missing_total", WHOSE, "Answers without any count of tokens.");
 pub(crate) const USAGE_ESTIMATED: Metric =

@@ -93,14 +93,14 @@ impl CoreTelemetry {
         let tenant = record.tenant.map(|index| tables.tenants[index].id.as_str());
         let deployment = record.deployment.map(|index| tables.deployments[index].id.as_str());
         let model = record.model.as_deref();
-        let tokens = tokens(record);
+        let (tokens, cost) = (tokens(record), record.cost());
         self.recorder.borrow_mut().observe(&Exchange {
             tenant,
             model: model.filter(|_| deployment.is_some()),
             deployment,
             fault: record.outcome.fault(),
             tokens,
-            cost: record.cost,
+            cost,
             request_bytes: record.request_bytes,
             content_bytes: record.content_bytes,
             policy_ns: overhead_ns - respond_ns,
@@ -124,7 +124,7 @@ impl CoreTelemetry {
             status: record.status,
             outcome: record.outcome.name(),
             tokens,
-            cost: record.cost,
+            cost,
             duration_ns,
             overhead_ns,
             upstream_ns,
