@@ -6,6 +6,7 @@ It costs a gateway nothing but a pipe. If it dies it is started again, after a w
 import logging
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,6 +34,9 @@ class LedgerProcess:
         self._command = command or (sys.executable, "-m", MODULE, str(state_dir))
         self._clock = clock
         self._child: subprocess.Popen[bytes] | None = None
+        # Whoever polls may do so in another thread than who stops.
+        self._lock = threading.Lock()
+        self._is_stopped = False
         self._not_before_s = 0.0
         self._restart_s = _RESTART_S
         self._started_s = 0.0
@@ -44,6 +48,11 @@ class LedgerProcess:
 
     def poll(self) -> None:
         """Start the child if there are records and none runs. For the control plane, a few times a second."""
+        with self._lock:
+            if not self._is_stopped:
+                self._poll()
+
+    def _poll(self) -> None:
         now = self._clock()
         if self._child is not None:
             code = self._child.poll()
@@ -66,7 +75,9 @@ class LedgerProcess:
                 logger.error("the ledger's loader can't be started: %s", error)
 
     def stop(self) -> None:
-        """Let it finish its batch and end; again is no error."""
+        """Let it finish its batch and end, for good; again is no error."""
+        with self._lock:
+            self._is_stopped = True
         if self._child is None:
             return
         if self._child.stdin is not None:
