@@ -30,7 +30,7 @@ class Ending:
     fault: str
     status: int | None
     usage: str = "none"
-    """`none`, `reported` or `estimated`."""
+    """`none`, `reported`, `estimated`, or `tried`: the estimate of an attempt that was not answered."""
     provider: str | None = ""
     """What the mock does, `field=value;…`; None: no provider is there; without `deployed` not asked."""
     path: str = CHAT
@@ -66,9 +66,9 @@ ENDINGS = {
     ),
     "credentials": Ending("provider_credentials_refused", "gateway", 502, provider="status=401"),
     "html": Ending("provider_failed", "provider", 502, provider="garbage=html"),
-    "reset": Ending("provider_failed", "provider", 502, provider="reset=before_headers"),
+    "reset": Ending("provider_failed", "provider", 502, "tried", provider="reset=before_headers"),
     "unreachable": Ending("provider_unreachable", "provider", 502, provider=None),
-    "slow": Ending("provider_timeout", "provider", 504, provider="stall=before_headers", timeout='"200ms"'),
+    "slow": Ending("provider_timeout", "provider", 504, "tried", "stall=before_headers", timeout='"200ms"'),
     "slow-stream": Ending(
         *("provider_timeout", "provider", 200, "estimated", "stall=events:3"),
         stream=True,
@@ -203,8 +203,14 @@ def check(record: dict[str, Any], told: Told) -> None:
 def check_usage(record: dict[str, Any], told: Told) -> None:
     """Tokens and their price."""
     ending, usage = ENDINGS[told.name], record["usage"]
-    assert record["usage_estimated"] == (ending.usage == "estimated"), told
-    if ending.usage == "none":
+    assert record["usage_estimated"] == (ending.usage in ("estimated", "tried")), told
+    tried = [attempt for attempt in record.get("trail", []) if "usage" in attempt]
+    assert bool(tried) == (ending.usage == "tried"), told
+    for attempt in tried:
+        assert attempt["usage_estimated"], told
+        assert attempt["usage"]["input_tokens"] > 0, told
+        assert attempt["cost_pusd"] == attempt["usage"]["input_tokens"] * INPUT_PUSD, told
+    if ending.usage in ("none", "tried"):
         assert (usage, record["cost_pusd"]) == (None, 0), told
         return
     assert usage.keys() == {"input_tokens", "output_tokens"}, told

@@ -112,8 +112,10 @@ def compare_with_metrics(gateway: Gateway, records: list[dict[str, Any]]) -> Non
         deployment = record["deployment"] or "none"
         for name, tokens_of_class in (record["usage"] or {}).items():
             tokens[deployment, name.removesuffix("_tokens")] += tokens_of_class
-        cost[(deployment,)] += record["cost_pusd"]
-        estimated[(deployment,)] += record["usage_estimated"]
+        tried = sum(attempt.get("cost_pusd") or 0 for attempt in record.get("trail", []))
+        cost[(deployment,)] += record["cost_pusd"] + tried
+        # Tokens of attempts that came to nothing are in the record's trail only.
+        estimated[(deployment,)] += record["usage_estimated"] and record["usage"] is not None
     assert totals("fastgate_tokens_total", "deployment", "class") == +tokens
     usd = {whose: Decimal(pusd).scaleb(-12) for whose, pusd in (+cost).items()}
     assert totals("fastgate_cost_usd_total", "deployment") == usd
