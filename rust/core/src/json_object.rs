@@ -92,6 +92,18 @@ impl<'text> JsonObject<'text> {
     }
 }
 
+/// Writes a JSON array of what `write` writes for each item.
+pub fn write_list<I: IntoIterator>(into: &mut Vec<u8>, items: I, mut write: impl FnMut(I::Item, &mut Vec<u8>)) {
+    into.push(b'[');
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            into.push(b',');
+        }
+        write(item, into);
+    }
+    into.push(b']');
+}
+
 fn write_text(into: &mut Vec<u8>, text: &str) {
     // Counted, so that the loop has no early end: that lets it go many bytes at a time.
     let escapes = text.bytes().filter(|byte| *byte < b' ' || *byte == b'"' || *byte == b'\\' || *byte == 0x7f).count();

@@ -32,6 +32,8 @@ pub(crate) struct Choice {
     /// What deployments without a model of their own are asked for; empty where all have one. `None`: no model is asked.
     pub(crate) asked_name: Option<Box<str>>,
     pub(crate) budget: Option<Duration>,
+    /// What the request's body says it needs, where that was read.
+    pub(crate) needs: Option<Needs>,
     /// The same request twice does no more than once, or no harm.
     pub(crate) is_repeatable: bool,
     pub(crate) route: Option<Box<RouteTaken>>,
@@ -43,6 +45,7 @@ impl Choice {
             deployments: Candidates::from_slice(&[deployment]),
             asked_name: None,
             budget: None,
+            needs: None,
             is_repeatable: operation.method == Method::GET || operation.method == Method::DELETE,
             route: None,
         }
@@ -139,6 +142,7 @@ impl Chooser<'_> {
             deployments: candidates,
             asked_name: Some(if is_open { model.into() } else { Box::default() }),
             budget: budget_ms.map(Duration::from_millis),
+            needs: looks_at_needs(self.snapshot, wishes).then_some(asking.needs),
             is_repeatable: true,
             route,
         })
@@ -230,7 +234,6 @@ pub(crate) fn asking<'a>(
     (model, json): (&'a str, Option<&[u8]>),
     now_unix_s: i64,
 ) -> Asking<'a> {
-    let looks_at_needs = snapshot.policy.looks_at_needs() || wishes.preferences.looks_at_needs();
     let needs = |body: &[u8]| {
         // A body that can't be read that far was refused before.
         let mut needs = Needs::read(body, snapshot.tables.bounds.json_depth).unwrap_or_default();
@@ -247,12 +250,17 @@ pub(crate) fn asking<'a>(
         region: wishes.region,
         latency: wishes.latency,
         cost_class: wishes.cost_class,
-        needs: json.filter(|_| looks_at_needs).map(needs).unwrap_or_default(),
+        needs: json.filter(|_| looks_at_needs(snapshot, wishes)).map(needs).unwrap_or_default(),
         hour: u8::try_from(now_unix_s.rem_euclid(86_400) / 3600).unwrap_or_default(),
         load_permille: if snapshot.policy.looks_at_load() { load_permille(shared, snapshot) } else { 0 },
         preferences: wishes.preferences.clone(),
         bound_deployment: None,
     }
+}
+
+/// Whether a route depends on what a request needs, which is then read from its body.
+fn looks_at_needs(snapshot: &Snapshot, wishes: &Wishes<'_>) -> bool {
+    snapshot.policy.looks_at_needs() || wishes.preferences.looks_at_needs()
 }
 
 /// Share of the requests that may be under way that are.

@@ -8,15 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use fastgate_core::dialects::openai::Kept;
 use fastgate_core::failure::{Cause, Failure};
-use fastgate_core::limits::Applied;
-use fastgate_core::limits::capacity::Need;
 use fastgate_core::prompt_hash::prompt_hash;
 use fastgate_core::resilience::attempts::{Attempts, Over, Step};
 use fastgate_core::tables::Latency;
-use fastgate_core::tables::limits::{LimitRule, Resource};
 use fastgate_core::telemetry::trace_context::{TraceContext, tracestate};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, request};
-use smallvec::SmallVec;
 
 use crate::answer::{self, Reply};
 use crate::attempt::{Asked, Failed, Leg};
@@ -27,7 +23,7 @@ use crate::exhausted::Failures;
 use crate::guard::{self, Caller, Peer};
 use crate::idempotency::Claim;
 use crate::identity::Identity;
-use crate::limits::{Costs, Question, QueueRefusal, Reservation, Taken, WaiterInfo};
+use crate::limits::{self, Taken};
 use crate::operation::{Call, Goes, Takes};
 use crate::payload::Payload;
 use crate::record::{Books, Record, Stage};
@@ -40,8 +36,6 @@ use crate::worker::Worker;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_KEY_LIMIT_BYTES: usize = 256;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// Output that a request is taken to have while nothing is known of earlier ones.
-const USUAL_OUTPUT_TOKENS: u64 = 256;
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Carries one request from the client to a provider, and the answer back.
@@ -179,9 +173,9 @@ impl Exchange<'_> {
             Goes::ByModel => Some(payload.model()?.to_owned()),
             Goes::ToMaker | Goes::ToFiles => None,
         };
-        let applied = self.limits();
-        let choice = self.choose(caller, &payload, &wishes)?;
-        let choice = self.reserve(choice, &mut payload, applied)?;
+        let applied = limits::apply(self.worker, &mut self.settlement.record);
+        let mut choice = self.choose(caller, &payload, &wishes)?;
+        limits::reserve(self.worker, operation, &mut self.settlement.record, &mut payload, &mut choice, applied)?;
         let request = payload.request();
         let asked = Asked {
             worker: self.worker,
@@ -215,57 +209,6 @@ impl Exchange<'_> {
         }
     }
 
-    /// The limits that apply, and the cheaper model where so much of one is used.
-    fn limits(&mut self) -> SmallVec<[Applied; 8]> {
-        let (customers, snapshot) = (&self.worker.shared.customers, self.snapshot);
-        if snapshot.tables.limits.is_empty() {
-            return SmallVec::new();
-        }
-        let record = &mut self.settlement.record;
-        let applied = customers.applied(snapshot, record);
-        record.downgraded_by = customers.downgrade(snapshot, record, &applied);
-        applied
-    }
-
-    /// Reserves what the request may use of its customer's limits.
-    fn reserve(
-        &mut self,
-        mut choice: Choice,
-        payload: &mut Payload,
-        applied: SmallVec<[Applied; 8]>,
-    ) -> Result<Choice, Failure> {
-        let customers = &self.worker.shared.customers;
-        let limits = &self.snapshot.tables.limits;
-        if applied.is_empty() {
-            return Ok(choice);
-        }
-        let record = &mut self.settlement.record;
-        let rules: SmallVec<[&LimitRule; 8]> = applied.iter().map(|applied| &limits[applied.rule]).collect();
-        let question = Question {
-            operation: self.call.operation(),
-            payload,
-            record,
-            vocabularies: &self.worker.shared.vocabularies,
-            customers,
-            rules: &rules,
-            asked_name: choice.asked_name.as_deref().unwrap_or_default(),
-        };
-        check_bounded(&question)?;
-        let costs = Costs::read(&question, &mut choice.deployments).map_err(|_| unpriced())?;
-        let (reservation, reserved) = Reservation::reserve(customers, record, applied, costs);
-        let is_hard = reservation.is_hard(record);
-        let bounds = reservation.bounds();
-        record.reservation = Some(Box::new(reservation));
-        reserved?;
-        if let Some(output_tokens) = costs.asks_for_output_tokens {
-            payload.ask_for_output(self.call.operation().dialect, output_tokens);
-        }
-        if is_hard {
-            self.worker.keep_reservation(record, bounds).map_err(|_| unwritten())?;
-        }
-        Ok(choice)
-    }
-
     /// `traceparent` and `tracestate` for the provider: this exchange is its parent.
     fn trace_headers(&self, headers: &HeaderMap) -> [(HeaderName, Option<HeaderValue>); 2] {
         let trace = &self.settlement.record.trace;
@@ -289,7 +232,7 @@ impl Exchange<'_> {
         let drill = registry.drills.draw(self.worker, &self.settlement.record);
         self.settlement.record.budget = budget;
         self.settlement.record.route = choice.route;
-        let need = self.need(&payload);
+        let need = limits::need(self.worker, self.call.operation(), &self.settlement.record, &payload);
         let mut candidates = Candidates::new(self.snapshot, &choice.deployments, choice.is_repeatable, need, started);
         let deadline_ns = budget.map(|budget| registry.ns(started + budget));
         let mut attempts = Attempts::new(candidates.len(), deadline_ns, self.snapshot.fleet.limits());
@@ -303,7 +246,7 @@ impl Exchange<'_> {
                 Step::Call { candidate, first_content_by_ns } => (candidate, first_content_by_ns),
                 Step::Wait { until_ns, .. } => {
                     self.settlement.record.lap(Stage::Route);
-                    let _wait = Wait { record: &mut self.settlement.record, stage: Stage::Backoff };
+                    let _waiting = self.settlement.record.wait(Stage::Backoff);
                     tokio::time::sleep_until(registry.at(until_ns)).await;
                     continue;
                 }
@@ -312,18 +255,22 @@ impl Exchange<'_> {
             let forced = drill.as_ref().filter(|it| it.forces(self.snapshot, candidates.deployment(candidate)));
             let mut taken = None;
             if forced.is_none() {
-                let room = match self.take_room(&candidates, candidate) {
+                let record = &mut self.settlement.record;
+                let room = match limits::take(self.worker, record, &candidates, candidate) {
                     Some(room) => room,
-                    None => match self.wait_for_room(&mut candidates, &attempts, class).await {
-                        Ok(room) => {
-                            candidate = candidates.of(room.deployment());
-                            let now_ns = registry.ns(self.settlement.record.last_lap());
-                            first_content_by_ns = attempts.call_instead(candidate, &candidates, now_ns);
-                            room
+                    // Boxed: hardly an exchange waits, and all would carry what waiting takes.
+                    None => {
+                        match Box::pin(limits::wait(self.worker, record, &mut candidates, &attempts, class)).await {
+                            Ok(room) => {
+                                candidate = candidates.of(room.deployment());
+                                let now_ns = registry.ns(record.last_lap());
+                                first_content_by_ns = attempts.call_instead(candidate, &candidates, now_ns);
+                                room
+                            }
+                            Err(failure) if failures.is_empty() => return Err(failure),
+                            Err(_) => break Over::Exhausted,
                         }
-                        Err(failure) if failures.is_empty() => return Err(failure),
-                        Err(_) => break Over::Exhausted,
-                    },
+                    }
                 };
                 taken = Some(room);
             }
@@ -331,10 +278,7 @@ impl Exchange<'_> {
             let asked_name = choice.asked_name.as_deref();
             let model = asked_name.map(|asked_name| self.snapshot.model_name(deployment, asked_name));
             let record = &mut self.settlement.record;
-            record.deployment = Some(deployment);
-            if record.provider_model.as_deref() != model {
-                record.provider_model = model.map(str::to_owned);
-            }
+            record.note_attempt(deployment, model);
             let leg = Leg {
                 deployment,
                 model,
@@ -376,79 +320,10 @@ impl Exchange<'_> {
                 break Over::Exhausted;
             }
             if is_billed {
-                self.cover()?;
+                limits::cover(self.worker, record)?;
             }
         };
         failures.conclude(over, &self.settlement.record)
-    }
-
-    /// Reserves anew what a failed attempt was billed for.
-    fn cover(&mut self) -> Result<(), Failure> {
-        let record = &mut self.settlement.record;
-        let Some(mut reservation) = record.reservation.take() else { return Ok(()) };
-        let is_covered = reservation.top_up(&self.worker.shared.customers, record);
-        let hard_bounds = reservation.is_hard(record).then(|| reservation.bounds_in_all(record));
-        record.reservation = Some(reservation);
-        is_covered?;
-        let kept = hard_bounds.map_or(Ok(()), |bounds| self.worker.keep_reservation(record, bounds));
-        kept.map_err(|_| unwritten())
-    }
-
-    /// What the request takes of a provider's capacity.
-    fn need(&self, payload: &Payload) -> Need {
-        let record = &self.settlement.record;
-        if self.call.operation().books == Books::Nothing {
-            return Need::default();
-        }
-        let request = payload.request();
-        let max_output_tokens =
-            request.and_then(|request| Some(request.output_tokens?.saturating_mul(request.billed_choices)));
-        let usual = self.worker.shared.customers.estimated_output(record).unwrap_or(USUAL_OUTPUT_TOKENS);
-        Need {
-            input_tokens: self.worker.shared.vocabularies.estimate_bytes("", payload.length()),
-            output_tokens: usual.min(max_output_tokens.unwrap_or(u64::MAX)),
-            max_output_tokens,
-        }
-    }
-
-    /// Room for a call to a candidate, if there is any.
-    fn take_room(&self, candidates: &Candidates<'_>, candidate: usize) -> Option<Taken> {
-        let (deployment, now) = (candidates.deployment(candidate), self.settlement.record.last_lap());
-        self.snapshot.capacities.try_take_any(deployment, self.worker.random(), &candidates.need(), now).ok()
-    }
-
-    /// Waits until one of the candidates has room.
-    async fn wait_for_room(
-        &mut self,
-        candidates: &mut Candidates<'_>,
-        attempts: &Attempts,
-        class: Latency,
-    ) -> Result<Taken, Failure> {
-        let record = &mut self.settlement.record;
-        record.lap(Stage::Route);
-        let tables = &self.snapshot.tables;
-        let tenant = record.tenant.unwrap_or_default();
-        let patience = Duration::from_millis(tables.limiting.queue_wait_ms);
-        let deadline = record.last_lap() + patience;
-        let deadline = record.budget.map_or(deadline, |budget| deadline.min(record.started + budget));
-        let need = candidates.need();
-        let eligible = candidates.to_wait_for(attempts);
-        let info = WaiterInfo {
-            tier: tables.tenants[tenant].tier,
-            tenant,
-            class,
-            tokens: need.input_tokens.saturating_add(need.output_tokens),
-            deadline,
-            eligible: &eligible,
-            need,
-            random: self.worker.random(),
-        };
-        let wait = Wait { record, stage: Stage::Queue };
-        let waited = self.snapshot.capacities.wait(info).await;
-        drop(wait);
-        let now = self.settlement.record.last_lap();
-        candidates.set_now(now, self.worker.shared.registry.ns(now));
-        waited.map_err(QueueRefusal::failure)
     }
 
     /// Remembers who made what the provider keeps, and books what it cost once that is known.
@@ -472,42 +347,4 @@ impl Exchange<'_> {
             record.provider_model.clone_from(&kept.model);
         }
     }
-}
-
-/// A wait, which is counted for its stage even if the client leaves before its end.
-struct Wait<'a> {
-    record: &'a mut Record,
-    stage: Stage,
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        self.record.lap(self.stage);
-    }
-}
-
-fn unpriced() -> Failure {
-    let message =
-        "no deployment that may answer has a known price, and a hard limit on money applies: give it one in [prices]";
-    Failure { param: Some("model"), ..Failure::new(Cause::PriceUnknown, message) }
-}
-
-/// Whether what a request may use can be bounded before it is sent, where a hard limit on tokens or money applies.
-fn check_bounded(question: &Question<'_>) -> Result<(), Failure> {
-    let is_of_use =
-        |rule: &&&LimitRule| rule.is_hard && !matches!(rule.resource, Resource::Requests | Resource::Concurrent);
-    let Some(rule) = question.rules.iter().find(is_of_use) else { return Ok(()) };
-    let is_background = question.payload.request().is_some_and(|request| request.is_background);
-    let what = match question.operation.name {
-        "batch_create" => "a batch",
-        _ if is_background => "a response in the background",
-        _ => return Ok(()),
-    };
-    let message = format!("{what} can't be held to the hard limit `{}`: what it uses is known too late", rule.name);
-    Err(Failure::invalid_request(message, is_background.then_some("background")))
-}
-
-fn unwritten() -> Failure {
-    let message = "what this request may use can't be written down, and a hard limit applies to it";
-    Failure::new(Cause::Overloaded, message)
 }

@@ -157,6 +157,12 @@ impl Payload {
         }
     }
 
+    /// Output tokens that the request lets all answers together have; `None`: it does not say.
+    pub(crate) fn output_tokens_max(&self) -> Option<u64> {
+        let request = self.request()?;
+        Some(request.output_tokens?.saturating_mul(request.billed_choices))
+    }
+
     /// Asks for no longer an answer than this, per choice, where the request does not say.
     pub(crate) fn ask_for_output(&mut self, dialect: Dialect, tokens: u64) {
         if let Self::Asking { body, output, .. } = self {

@@ -207,6 +207,19 @@ impl Record {
         self.last_lap = now;
     }
 
+    /// This deployment is tried now, under the name that its provider knows the model by.
+    pub(crate) fn note_attempt(&mut self, deployment: usize, model: Option<&str>) {
+        self.deployment = Some(deployment);
+        if self.provider_model.as_deref() != model {
+            self.provider_model = model.map(str::to_owned);
+        }
+    }
+
+    /// A wait, which counts for its stage even if the client leaves before its end.
+    pub(crate) fn wait(&mut self, stage: Stage) -> Waiting<'_> {
+        Waiting { record: self, stage }
+    }
+
     /// When the last stage ended: now, for what comes right behind it.
     pub(crate) fn last_lap(&self) -> Instant {
         self.last_lap
@@ -324,5 +337,17 @@ impl Record {
                 ..Usage::default()
             });
         }
+    }
+}
+
+/// A wait that is not over.
+pub(crate) struct Waiting<'a> {
+    record: &'a mut Record,
+    stage: Stage,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.record.lap(self.stage);
     }
 }

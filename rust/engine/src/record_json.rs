@@ -1,6 +1,7 @@
 //! A record as it is written down: one JSON object, its fields in the order of `docs/records.md`.
 
 use fastgate_core::json_object::JsonObject;
+use fastgate_core::limits::Amounts;
 use fastgate_core::service_tier::ServiceTier;
 use fastgate_core::telemetry::series::{TOKEN_CLASSES, by_class};
 use fastgate_core::usage::Usage;
@@ -38,11 +39,7 @@ pub(crate) fn write(record: &Record, into: &mut Vec<u8>) {
     object.text("trace_id", std::str::from_utf8(&trace_id).unwrap_or_default());
     object.number("started_unix_us", microseconds(since_1970(record.started_at)));
     object.text("operation", record.operation);
-    object.text_or_null("tenant", record.tenant.map(|index| tables.tenants[index].id.as_str()));
-    object.text_or_null("user", record.identity.user.as_deref());
-    object.text_or_null("feature", record.identity.feature.as_deref());
-    object.text_or_null("session", record.identity.session.as_deref());
-    object.text_or_null("key", record.key.as_deref());
+    whose(record).write(&mut object);
     if !record.identity.tags.is_empty() {
         object.value("tags", |into| write_tags(&record.identity.tags, into));
     }
@@ -105,28 +102,49 @@ pub(crate) fn write_usage(usage: &Usage, object: &mut JsonObject<'_>) {
 }
 
 /// Writes what an exchange may use at most, before it does.
-pub(crate) fn write_reservation(
-    record: &Record,
-    (input_tokens, output_tokens, cost_pusd): (u64, u64, u64),
-    into: &mut Vec<u8>,
-) {
-    let tables = &record.snapshot.tables;
+pub(crate) fn write_reservation(record: &Record, bounds: &Amounts, into: &mut Vec<u8>) {
     let mut object = JsonObject::begin(into);
     object.number("v", RECORD_VERSION);
     object.text("type", "reservation");
     object.text("id", record.id.as_str());
     object.number("started_unix_us", microseconds(since_1970(record.started_at)));
     object.text("operation", record.operation);
-    object.text_or_null("tenant", record.tenant.map(|index| tables.tenants[index].id.as_str()));
-    object.text_or_null("user", record.identity.user.as_deref());
-    object.text_or_null("feature", record.identity.feature.as_deref());
-    object.text_or_null("session", record.identity.session.as_deref());
-    object.text_or_null("key", record.key.as_deref());
+    whose(record).write(&mut object);
     object.text_or_null("model", record.model.as_deref());
-    object.number("input_tokens", input_tokens);
-    object.number("output_tokens", output_tokens);
-    object.number("cost_pusd", cost_pusd);
+    object.number("input_tokens", bounds.input_tokens);
+    object.number("output_tokens", bounds.output_tokens);
+    object.number("cost_pusd", bounds.cost_pusd);
     object.end();
+}
+
+/// Whose an exchange is, as every record says it.
+pub(crate) struct Whose<'a> {
+    pub(crate) tenant: Option<&'a str>,
+    pub(crate) user: Option<&'a str>,
+    pub(crate) feature: Option<&'a str>,
+    pub(crate) session: Option<&'a str>,
+    pub(crate) key: Option<&'a str>,
+}
+
+impl Whose<'_> {
+    pub(crate) fn write(&self, object: &mut JsonObject<'_>) {
+        object.text_or_null("tenant", self.tenant);
+        object.text_or_null("user", self.user);
+        object.text_or_null("feature", self.feature);
+        object.text_or_null("session", self.session);
+        object.text_or_null("key", self.key);
+    }
+}
+
+fn whose(record: &Record) -> Whose<'_> {
+    let Record { identity, snapshot, .. } = record;
+    Whose {
+        tenant: record.tenant.map(|index| snapshot.tables.tenants[index].id.as_str()),
+        user: identity.user.as_deref(),
+        feature: identity.feature.as_deref(),
+        session: identity.session.as_deref(),
+        key: record.key.as_deref(),
+    }
 }
 
 /// Their names are clients', so they are escaped.

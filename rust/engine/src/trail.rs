@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use fastgate_core::json_object::JsonObject;
+use fastgate_core::json_object::{JsonObject, write_list};
 use fastgate_core::resilience::Reason;
 use fastgate_core::tables::Tables;
 use fastgate_core::usage::Usage;
@@ -91,11 +91,7 @@ impl Trail {
 
     /// The same as a JSON array.
     pub(crate) fn write(&self, tables: &Tables, into: &mut Vec<u8>) {
-        into.push(b'[');
-        for (index, tried) in self.0.iter().enumerate() {
-            if index > 0 {
-                into.push(b',');
-            }
+        write_list(into, &self.0, |tried, into| {
             let deployment = &tables.deployments[tried.deployment];
             let mut object = JsonObject::begin(into);
             object.text("deployment", &deployment.id);
@@ -109,7 +105,6 @@ impl Trail {
                 charge.write(&mut object);
             }
             object.end();
-        }
-        into.push(b']');
+        });
     }
 }

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fastgate_core::limits::Amounts;
+
 use crate::client_tokens::ClientTokens;
 use crate::gateway::Shared;
 use crate::record::Record;
@@ -89,7 +91,7 @@ impl Worker {
     ///
     /// # Errors
     /// It can't be written. Without a spool there is nothing to write to, and nothing that would outlive the process.
-    pub(crate) fn keep_reservation(&self, record: &Record, bounds: (u64, u64, u64)) -> std::io::Result<()> {
+    pub(crate) fn keep_reservation(&self, record: &Record, bounds: &Amounts) -> std::io::Result<()> {
         let Some(writer) = &mut *self.spool.borrow_mut() else { return Ok(()) };
         let mut written = self.written.borrow_mut();
         written.clear();

@@ -5,6 +5,7 @@
 //! Nothing here locks or reads a clock. Asking and charging are two calls, so that a caller that holds several meters
 //! can ask all of them before it charges any.
 
+mod amounts;
 mod calendar;
 mod calendar_quota;
 pub mod capacity;
@@ -29,6 +30,7 @@ mod rules;
 mod service_rate;
 mod sliding;
 
+pub use self::amounts::Amounts;
 pub use self::calendar::Periods;
 pub use self::holds::HoldId;
 pub use self::meter::{Allowance, Meter, MeterSpec};

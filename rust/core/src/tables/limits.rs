@@ -79,6 +79,14 @@ pub enum Resource {
     Usd,
 }
 
+impl Resource {
+    /// Whether a request takes one of it, whatever becomes of it; of the others nobody knows before it is over.
+    #[must_use]
+    pub const fn is_one_each(self) -> bool {
+        matches!(self, Self::Requests | Self::Concurrent)
+    }
+}
+
 /// In which time.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

@@ -219,7 +219,10 @@ impl Book {
                 Ok(()) if denied.is_some() => {}
                 Ok(()) => {
                     let hold = meter.hold(cost, now);
-                    parts.push(Part { asked: applied.meter, meter: id, hold, cost, resource: spec.resource });
+                    // Now, since it is at hand: looked for again it would cost as much as the reservation.
+                    let standing = meter.standing(applied.allowance, now);
+                    let resource = spec.resource;
+                    parts.push(Part { asked: applied.meter, meter: id, hold, cost, resource, standing });
                 }
                 Err(refusal) => {
                     if denied.is_none_or(|denied| denied.refusal.weight() < refusal.weight()) {

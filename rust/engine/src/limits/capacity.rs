@@ -60,6 +60,7 @@ pub(crate) struct Capacities {
     pub(super) queues: Arc<TierQueues>,
     pub(super) fleet: Arc<dyn Credentials>,
     pub(super) deployments: Vec<DeploymentMeters>,
+    pub(super) are_limited: bool,
     /// What tiers and tenants are called in the queues; the last tier is that of tenants without one.
     pub(super) tiers: Vec<u64>,
     pub(super) tenants: Vec<u64>,
@@ -109,6 +110,11 @@ impl Capacities {
             return Err(Blocked { free_at_ns: None });
         }
         self.take_any(deployment, random, need, now)
+    }
+
+    /// Whether anything is configured for any deployment or credential.
+    pub(crate) fn are_limited(&self) -> bool {
+        self.are_limited
     }
 
     /// Whether a call would find room just now, with some credential, and nobody waits for it.

@@ -1,9 +1,11 @@
 //! What a request may use: an estimate for soft limits, an upper bound for hard ones.
 
+use fastgate_core::limits::Amounts;
 use fastgate_core::routing::Needs;
 use fastgate_core::tables::Capability;
 use fastgate_core::tables::limits::{LimitRule, Resource};
 use fastgate_core::usage::Usage;
+use smallvec::{Array, SmallVec};
 
 use super::customers::Customers;
 use crate::operation::{Operation, Takes};
@@ -19,32 +21,32 @@ const SOUND_BYTES_PER_TOKEN: u64 = 75;
 const REFERRED_TOKENS: u64 = 131_072;
 
 /// What a request may use.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Costs {
-    input_tokens: u64,
-    output_tokens: u64,
-    input_bound_tokens: u64,
-    output_bound_tokens: u64,
-    cost_pusd: u64,
-    cost_bound_pusd: u64,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Costs {
+    /// For soft limits.
+    estimate: Amounts,
+    /// For hard ones.
+    pub(super) bound: Amounts,
     /// Output that has to be asked for, so that the bound is one.
-    pub(crate) asks_for_output_tokens: Option<u64>,
+    pub(super) asks_for_output_tokens: Option<u64>,
 }
 
 /// No price of a deployment is known, so nothing bounds what it may cost.
-pub(crate) struct Unpriced;
+pub(super) struct Unpriced;
 
 /// What is looked at to tell them.
-pub(crate) struct Question<'a> {
-    pub(crate) operation: &'static Operation,
-    pub(crate) payload: &'a Payload,
-    pub(crate) record: &'a Record,
-    pub(crate) vocabularies: &'a Vocabularies,
-    pub(crate) customers: &'a Customers,
+pub(super) struct Question<'a> {
+    pub(super) operation: &'static Operation,
+    pub(super) payload: &'a Payload,
+    pub(super) record: &'a Record,
+    pub(super) vocabularies: &'a Vocabularies,
+    pub(super) customers: &'a Customers,
     /// Rules that apply.
-    pub(crate) rules: &'a [&'a LimitRule],
+    pub(super) rules: &'a [&'a LimitRule],
     /// Name for deployments without a model of their own.
-    pub(crate) asked_name: &'a str,
+    pub(super) asked_name: &'a str,
+    /// What the body says it needs, where that was read already.
+    pub(super) needs: Option<Needs>,
 }
 
 impl Costs {
@@ -53,16 +55,17 @@ impl Costs {
     ///
     /// # Errors
     /// None is left.
-    pub(crate) fn read<A>(question: &Question<'_>, deployments: &mut smallvec::SmallVec<A>) -> Result<Self, Unpriced>
+    pub(super) fn read<A>(question: &Question<'_>, deployments: &mut SmallVec<A>) -> Result<Self, Unpriced>
     where
-        A: smallvec::Array<Item = usize>,
+        A: Array<Item = usize>,
     {
         let has = |is_wanted: &dyn Fn(&LimitRule) -> bool| question.rules.iter().any(|rule| is_wanted(rule));
-        let counts = |rule: &LimitRule| !matches!(rule.resource, Resource::Requests | Resource::Concurrent);
+        let counts = |rule: &LimitRule| !rule.resource.is_one_each();
+        let one = Amounts { requests: 1, ..Amounts::default() };
+        let mut costs = Self { estimate: one, bound: one, asks_for_output_tokens: None };
         if question.operation.books == Books::Nothing || !has(&counts) {
-            return Ok(Self::default());
+            return Ok(costs);
         }
-        let mut costs = Self::default();
         let is_hard = has(&|rule| rule.is_hard && counts(rule));
         if has(&|rule| !rule.is_hard && counts(rule)) {
             costs.estimate(question);
@@ -80,37 +83,14 @@ impl Costs {
     }
 
     /// What a rule is asked for.
-    pub(crate) fn of(&self, rule: &LimitRule) -> u64 {
-        let (input, output, cost) = if rule.is_hard {
-            (self.input_bound_tokens, self.output_bound_tokens, self.cost_bound_pusd)
-        } else {
-            (self.input_tokens, self.output_tokens, self.cost_pusd)
-        };
-        match rule.resource {
-            Resource::Requests | Resource::Concurrent => 1,
-            Resource::InputTokens => input,
-            Resource::OutputTokens => output,
-            Resource::Tokens => input.saturating_add(output),
-            Resource::Usd => cost,
-        }
-    }
-
-    /// Upper bounds of input tokens, output tokens and picodollars.
-    pub(crate) fn bounds(&self) -> (u64, u64, u64) {
-        (self.input_bound_tokens, self.output_bound_tokens, self.cost_bound_pusd)
+    pub(super) fn of(&self, rule: &LimitRule) -> u64 {
+        if rule.is_hard { &self.bound } else { &self.estimate }.of(rule.resource)
     }
 
     fn estimate(&mut self, question: &Question<'_>) {
-        let Question { payload, record, vocabularies, customers, .. } = question;
-        let bytes = payload.length();
-        self.input_tokens = match question.operation.takes {
-            Takes::Form => bytes / SOUND_BYTES_PER_TOKEN / 4,
-            _ => vocabularies.estimate_bytes("", bytes),
-        };
-        let (choices, asked) =
-            payload.request().map_or((1, None), |request| (request.billed_choices, request.output_tokens));
-        let usual = customers.estimated_output(record).unwrap_or(FIRST_ESTIMATE_TOKENS);
-        self.output_tokens = usual.min(asked.unwrap_or(u64::MAX).saturating_mul(choices));
+        let Question { operation, payload, record, vocabularies, customers, .. } = question;
+        let estimated = estimate(operation, payload, record, vocabularies, customers);
+        (self.estimate.input_tokens, self.estimate.output_tokens) = estimated;
     }
 
     /// Whether there is more than text.
@@ -120,7 +100,8 @@ impl Costs {
         let longest = |of: &dyn Fn(usize) -> Option<u64>| {
             deployments.iter().map(|deployment| of(*deployment)).try_fold(0, |longest, it| it.map(|it| longest.max(it)))
         };
-        let needs = payload.json().and_then(|body| Needs::read(body, tables.bounds.json_depth).ok());
+        let read = || Needs::read(payload.json()?, tables.bounds.json_depth).ok();
+        let needs = question.needs.or_else(read);
         let has = |capability| needs.is_some_and(|needs| needs.capabilities.contains(capability));
         let is_form = question.operation.takes == Takes::Form;
         let has_media = is_form
@@ -133,7 +114,7 @@ impl Costs {
         let bytes = if is_form { payload.length().div_ceil(SOUND_BYTES_PER_TOKEN) } else { payload.length() };
         let window = longest(&|deployment| tables.deployments[deployment].context_tokens);
         let referred = if refers { window.unwrap_or(REFERRED_TOKENS) } else { 0 };
-        self.input_bound_tokens = bytes.saturating_add(referred).min(window.unwrap_or(u64::MAX));
+        self.bound.input_tokens = bytes.saturating_add(referred).min(window.unwrap_or(u64::MAX));
         let request = payload.request();
         let asked = request.and_then(|request| request.output_tokens);
         let most = longest(&|deployment| tables.deployments[deployment].output_tokens);
@@ -144,42 +125,60 @@ impl Costs {
             self.asks_for_output_tokens = Some(tokens);
             tokens
         });
-        self.output_bound_tokens = per_choice.saturating_mul(request.map_or(1, |request| request.billed_choices));
+        self.bound.output_tokens = per_choice.saturating_mul(request.map_or(1, |request| request.billed_choices));
         has_media
     }
 
     fn price_bound<A>(
         &mut self,
         question: &Question<'_>,
-        deployments: &mut smallvec::SmallVec<A>,
+        deployments: &mut SmallVec<A>,
         has_media: bool,
     ) -> Result<(), Unpriced>
     where
-        A: smallvec::Array<Item = usize>,
+        A: Array<Item = usize>,
     {
         let snapshot = &question.record.snapshot;
         let mut dearest = 0;
         deployments.retain(|deployment| {
             let model = snapshot.model_name(*deployment, question.asked_name);
-            let (input, output) = (self.input_bound_tokens, self.output_bound_tokens);
+            let (input, output) = (self.bound.input_tokens, self.bound.output_tokens);
             let bound = snapshot.rates.bound_pusd(&snapshot.tables, *deployment, model, (input, output), has_media);
             dearest = dearest.max(bound.unwrap_or(0));
             bound.is_some()
         });
-        self.cost_bound_pusd = dearest;
+        self.bound.cost_pusd = dearest;
         if deployments.is_empty() { Err(Unpriced) } else { Ok(()) }
     }
 
     fn price_estimate(&mut self, question: &Question<'_>, deployments: &[usize]) {
         let Question { record, .. } = question;
         let snapshot = &record.snapshot;
-        let usage = Usage { input_tokens: self.input_tokens, output_tokens: self.output_tokens, ..Usage::default() };
+        let Amounts { input_tokens, output_tokens, .. } = self.estimate;
+        let usage = Usage { input_tokens, output_tokens, ..Usage::default() };
         let price = |deployment: &usize| {
             let model = snapshot.model_name(*deployment, question.asked_name);
             let price =
                 snapshot.rates.price(&snapshot.tables, *deployment, model, &usage, record.started_unix_s(), &[]);
             price.map_or(0, |price| u64::try_from(price.cost_pusd).unwrap_or(0))
         };
-        self.cost_pusd = deployments.iter().map(price).max().unwrap_or(0);
+        self.estimate.cost_pusd = deployments.iter().map(price).max().unwrap_or(0);
     }
+}
+
+/// Tokens in and out that a request is likely to use.
+pub(super) fn estimate(
+    operation: &Operation,
+    payload: &Payload,
+    record: &Record,
+    vocabularies: &Vocabularies,
+    customers: &Customers,
+) -> (u64, u64) {
+    let bytes = payload.length();
+    let input_tokens = match operation.takes {
+        Takes::Form => bytes / SOUND_BYTES_PER_TOKEN / 4,
+        _ => vocabularies.estimate_bytes("", bytes),
+    };
+    let usual = customers.estimated_output(record).unwrap_or(FIRST_ESTIMATE_TOKENS);
+    (input_tokens, usual.min(payload.output_tokens_max().unwrap_or(u64::MAX)))
 }

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 use super::book::Book;
 use super::events::{Events, Kind};
+use super::line::Line;
 use super::raises::Raises;
-use super::reservation::Line;
 use super::standings::Remembered;
 use crate::clock::{nanoseconds, since_1970, unix_ms, unix_s};
 use crate::record::Record;
@@ -81,8 +81,8 @@ impl Customers {
             let now = self.now(record.last_lap(), record.started_unix_s());
             let line = Line::of(self, snapshot, applied, now);
             let is_later = latest.is_none_or(|(at_permille, _)| downgrade.at_permille > at_permille);
-            if line.used_permille() >= u64::from(downgrade.at_permille) && is_later {
-                self.events.note(Kind::Downgraded, applied.meter, applied.rule, record, line.used_permille());
+            if line.used_permille >= u64::from(downgrade.at_permille) && is_later {
+                self.events.note(Kind::Downgraded, applied.meter, applied.rule, record, line.used_permille);
                 latest = Some((downgrade.at_permille, applied.rule));
             }
         }

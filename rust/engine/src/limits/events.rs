@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::SystemTime;
 
-use fastgate_core::json_object::JsonObject;
+use fastgate_core::json_object::{JsonObject, write_list};
 use foldhash::HashMap;
 use parking_lot::Mutex;
 
@@ -81,14 +81,8 @@ impl Events {
     /// All that wait, as a JSON list; they are told once.
     pub(crate) fn take(&self) -> Vec<u8> {
         let events = std::mem::take(&mut self.0.lock().events);
-        let mut list = vec![b'['];
-        for (index, event) in events.iter().enumerate() {
-            if index > 0 {
-                list.push(b',');
-            }
-            list.extend_from_slice(event);
-        }
-        list.push(b']');
+        let mut list = Vec::new();
+        write_list(&mut list, events, |event, list| list.extend_from_slice(&event));
         list
     }
 }

@@ -8,7 +8,8 @@ use std::fmt::Write;
 use fastgate_core::tables::limits::{LimitRule, Period, Resource, Window};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::reservation::{Line, Reservation};
+use super::line::Line;
+use super::reservation::Reservation;
 
 const LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
 const REMAINING_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
@@ -28,7 +29,7 @@ impl Reservation {
     pub(crate) fn describe(&self, limits: &[LimitRule], headers: &mut HeaderMap) {
         let of = |is_wanted: &dyn Fn(Resource) -> bool| {
             let wanted = self.lines.iter().filter(|line| is_wanted(limits[line.rule].resource));
-            wanted.max_by_key(|line| line.used_permille())
+            wanted.max_by_key(|line| line.used_permille)
         };
         if let Some(line) = of(&|resource| resource == Resource::Requests) {
             insert(headers, [LIMIT_REQUESTS, REMAINING_REQUESTS, RESET_REQUESTS], line);
@@ -55,7 +56,7 @@ impl Reservation {
         for line in self.lines.iter().filter(|line| line.is_warned) {
             let comma = if warning.is_empty() { "" } else { ", " };
             // Into memory: nothing here can fail.
-            let _ = write!(warning, "{comma}{};used={}%", quoted(&limits[line.rule].name), line.used_permille() / 10);
+            let _ = write!(warning, "{comma}{};used={}%", quoted(&limits[line.rule].name), line.used_permille / 10);
         }
         if !warning.is_empty() {
             put(headers, WARNING, &warning);

@@ -1,6 +1,6 @@
 //! What a request holds until it is known what it used.
 
-use fastgate_core::limits::{HoldId, Now};
+use fastgate_core::limits::{HoldId, Now, Standing};
 use fastgate_core::tables::limits::Resource;
 use smallvec::SmallVec;
 
@@ -30,9 +30,16 @@ pub(super) struct Part {
     pub(super) hold: HoldId,
     pub(super) cost: u64,
     pub(super) resource: Resource,
+    /// Where the meter stood with this on it.
+    pub(super) standing: Standing,
 }
 
 impl Held {
+    /// Where the meters stood with the reservation on them, in the order of what was asked.
+    pub(super) fn standings(&self) -> impl Iterator<Item = Standing> {
+        self.parts.iter().map(|part| part.standing)
+    }
+
     /// What is reserved of a resource: the highest of its meters' costs.
     #[must_use]
     pub fn cost(&self, resource: Resource) -> u64 {

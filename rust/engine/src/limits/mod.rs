@@ -4,6 +4,7 @@
 //! reload. Lock order: shards of the book in ascending order, which nothing else is locked under; the tier queues, then a
 //! deployment's meter, a credential's, the pair's; health is last.
 
+mod admission;
 pub mod book;
 pub(crate) mod capacity;
 mod costs;
@@ -13,11 +14,13 @@ mod events;
 mod headers;
 mod held;
 mod identity;
+mod line;
 pub(crate) mod queue;
 mod raises;
 mod registry;
 mod reservation;
 mod restore;
+mod room;
 mod shard;
 mod standings;
 mod sync;
@@ -25,13 +28,14 @@ mod taken;
 mod ticket;
 mod total;
 
+pub(crate) use self::admission::{apply, cover, reserve};
 pub(crate) use self::capacity::{Capacities, Credentials};
-pub(crate) use self::costs::{Costs, Question};
 pub(crate) use self::customers::Customers;
-pub(crate) use self::queue::{QueueRefusal, TierStanding, WaiterInfo};
+pub(crate) use self::queue::TierStanding;
 pub(crate) use self::registry::CapacityRegistry;
 pub(crate) use self::reservation::Reservation;
 pub(crate) use self::restore::restore;
+pub(crate) use self::room::{need, take, wait};
 pub(crate) use self::taken::Taken;
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl CapacityRegistry {
             metered.meter.lock().set_capacity(capacity, now_ns);
             Arc::clone(metered)
         };
-        let deployments = tables
+        let deployments: Vec<DeploymentMeters> = tables
             .deployments
             .iter()
             .map(|deployment| {
@@ -111,7 +111,8 @@ impl CapacityRegistry {
         let tenants = tables.tenants.iter().map(|tenant| self.key(3, tenant.id.as_str())).collect();
         self.queues.dispatch(now);
         let (clock, queues) = (self.clock, Arc::clone(&self.queues));
-        Arc::new(Capacities { clock, queues, fleet, deployments, tiers, tenants })
+        let are_limited = deployments.iter().any(|deployment| deployment.is_limited);
+        Arc::new(Capacities { clock, queues, fleet, deployments, are_limited, tiers, tenants })
     }
 
     fn key(&self, kind: u8, name: impl Hash) -> u64 {

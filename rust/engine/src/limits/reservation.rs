@@ -1,8 +1,8 @@
 //! What one exchange holds of its customer's limits, from before its first attempt until it is settled.
 
 use fastgate_core::failure::Failure;
-use fastgate_core::limits::{Applied, Now, Refusal, Standing};
-use fastgate_core::tables::limits::{LimitRule, Resource, Window};
+use fastgate_core::limits::{Amounts, Applied, Refusal};
+use fastgate_core::tables::limits::{LimitRule, Resource};
 use smallvec::SmallVec;
 
 use super::book::{Ask, Denied};
@@ -11,9 +11,9 @@ use super::customers::{Customers, who};
 use super::denial::deny;
 use super::events::Kind;
 use super::held::Held;
+use super::line::{Line, most};
 use super::total::Total;
 use crate::record::Record;
-use crate::snapshot::Snapshot;
 
 /// Counts are shown to operators by name from this share on.
 const REMEMBERED_PERMILLE: u64 = 20;
@@ -31,43 +31,12 @@ pub(crate) struct Reservation {
     pub(super) denied_by: Option<usize>,
 }
 
-/// Where one limit stands.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Line {
-    /// Index of the rule.
-    pub(super) rule: usize,
-    pub(super) amount: u64,
-    /// How much there may be at once: the burst of a rate, else the amount.
-    most: u64,
-    pub(super) standing: Standing,
-    /// Its warning threshold is reached.
-    pub(super) is_warned: bool,
-}
-
-impl Line {
-    /// Where a limit stands now.
-    pub(super) fn of(customers: &Customers, snapshot: &Snapshot, applied: &Applied, now: Now) -> Self {
-        let standing = customers.book.standing(&snapshot.limit_rules, applied, now);
-        let rule = &snapshot.tables.limits[applied.rule];
-        let (amount, most) = (applied.allowance.amount, most(rule, applied));
-        let mut line = Self { rule: applied.rule, amount, most, standing, is_warned: false };
-        line.is_warned = rule.warn_permille.is_some_and(|share| line.used_permille() >= u64::from(share));
-        line
-    }
-
-    /// What is used of it, reservations included, in thousandths.
-    pub(super) fn used_permille(&self) -> u64 {
-        let taken = u128::from(self.most.saturating_sub(self.standing.remaining));
-        u64::try_from(taken * 1000 / u128::from(self.most.max(1))).unwrap_or(u64::MAX)
-    }
-}
-
 impl Reservation {
     /// Reserves what a request may use of all limits that apply to it, or nothing.
     ///
     /// # Errors
     /// What to tell the client; the reservation says where the limits stand.
-    pub(crate) fn reserve(
+    pub(super) fn reserve(
         customers: &Customers,
         record: &Record,
         applied: SmallVec<[Applied; 8]>,
@@ -80,12 +49,16 @@ impl Reservation {
             Ask { applied: *applied, cost: capped(costs.of(rule), rule, applied) }
         };
         let asks: SmallVec<[Ask; 8]> = applied.iter().map(ask).collect();
-        let outcome = customers.book.reserve(rules, &asks, now);
-        let lines: SmallVec<[Line; 8]> =
-            applied.iter().map(|applied| Line::of(customers, &record.snapshot, applied, now)).collect();
-        let (held, denied) = match outcome {
+        let (held, denied) = match customers.book.reserve(rules, &asks, now) {
             Ok(held) => (Some(held), None),
             Err(denied) => (None, Some(denied)),
+        };
+        let lines = match &held {
+            Some(held) => {
+                let lines = applied.iter().zip(held.standings());
+                lines.map(|(applied, standing)| Line::new(&limits[applied.rule], applied, standing)).collect()
+            }
+            None => applied.iter().map(|applied| Line::of(customers, &record.snapshot, applied, now)).collect(),
         };
         let denied_by = denied.map(|denied| denied.rule);
         let reservation = Self { held, applied, costs, lines, denied_by };
@@ -94,35 +67,27 @@ impl Reservation {
         (reservation, failure)
     }
 
-    /// Whether what it holds has to survive the process.
-    pub(crate) fn is_hard(&self, record: &Record) -> bool {
+    /// Upper bounds that have to survive the process, failed attempts included; `None` where no hard limit applies.
+    pub(super) fn hard_bounds(&self, record: &Record) -> Option<Amounts> {
         let limits = &record.snapshot.tables.limits;
-        self.applied
-            .iter()
-            .any(|applied| limits[applied.rule].is_hard && limits[applied.rule].resource != Resource::Concurrent)
-    }
-
-    /// Upper bounds of input tokens, output tokens and picodollars.
-    pub(crate) fn bounds(&self) -> (u64, u64, u64) {
-        self.costs.bounds()
+        let is_hard = |rule: &LimitRule| rule.is_hard && rule.resource != Resource::Concurrent;
+        let applies = self.applied.iter().any(|applied| is_hard(&limits[applied.rule]));
+        applies.then(|| self.costs.bound.plus(Total::of_trail(record)))
     }
 
     /// Reserves anew what a failed attempt was billed for, so that the next one is as covered as the first.
     ///
     /// # Errors
     /// What to tell the client: there is no room for another attempt.
-    pub(crate) fn top_up(&mut self, customers: &Customers, record: &Record) -> Result<(), Failure> {
+    pub(super) fn top_up(&mut self, customers: &Customers, record: &Record) -> Result<(), Failure> {
         let Some(held) = &mut self.held else { return Ok(()) };
         let spent = Total::of_trail(record);
         let (rules, limits) = (&record.snapshot.limit_rules, &record.snapshot.tables.limits);
         let now = customers.now(record.last_lap(), record.started_unix_s());
         let ask = |applied: &Applied| {
             let rule = &limits[applied.rule];
-            let more = match rule.resource {
-                Resource::Requests | Resource::Concurrent => 0,
-                resource => spent.of_resource(resource).unwrap_or(0),
-            };
-            Ask { applied: *applied, cost: capped(self.costs.of(rule).saturating_add(more), rule, applied) }
+            let cost = self.costs.of(rule).saturating_add(spent.of(rule.resource));
+            Ask { applied: *applied, cost: capped(cost, rule, applied) }
         };
         let asks: SmallVec<[Ask; 8]> = self.applied.iter().map(ask).collect();
         customers.book.top_up(rules, held, &asks, now).map_err(|denied| {
@@ -137,18 +102,6 @@ impl Reservation {
             };
             self.refuse(record, Denied { refusal, ..denied })
         })
-    }
-
-    /// Upper bounds of what the whole exchange uses, failed attempts included.
-    pub(crate) fn bounds_in_all(&self, record: &Record) -> (u64, u64, u64) {
-        let spent = Total::of_trail(record);
-        let more = |resource| spent.of_resource(resource).unwrap_or(0);
-        let (input, output, cost) = self.bounds();
-        (
-            input.saturating_add(more(Resource::InputTokens)),
-            output.saturating_add(more(Resource::OutputTokens)),
-            cost.saturating_add(more(Resource::Usd)),
-        )
     }
 
     /// Makes what is held final: what the whole exchange used. Only the first time counts.
@@ -168,7 +121,7 @@ impl Reservation {
 
     fn tell(&self, customers: &Customers, record: &Record, denied: Option<&Denied>) {
         for (line, applied) in self.lines.iter().zip(&self.applied) {
-            if line.used_permille() >= REMEMBERED_PERMILLE
+            if line.used_permille >= REMEMBERED_PERMILLE
                 && let Some(who) = who(record)
             {
                 customers.remembered.note(applied.meter, &who, &record.snapshot.tables);
@@ -180,7 +133,7 @@ impl Reservation {
             } else {
                 continue;
             };
-            customers.events.note(kind, applied.meter, line.rule, record, line.used_permille());
+            customers.events.note(kind, applied.meter, line.rule, record, line.used_permille);
         }
     }
 
@@ -195,13 +148,5 @@ impl Reservation {
 /// An estimate is never asked for above what there may be at once: it is often wrong, and a limit must not lock out
 /// what it could let pass. A bound is asked for as it is.
 fn capped(cost: u64, rule: &LimitRule, applied: &Applied) -> u64 {
-    if rule.is_hard || matches!(rule.resource, Resource::Requests | Resource::Concurrent) {
-        return cost;
-    }
-    cost.min(most(rule, applied).max(1))
-}
-
-/// How much there may be at once.
-fn most(rule: &LimitRule, applied: &Applied) -> u64 {
-    if matches!(rule.window, Window::Rate { .. }) { applied.allowance.burst } else { applied.allowance.amount }
+    if rule.is_hard || rule.resource.is_one_each() { cost } else { cost.min(most(rule, applied).max(1)) }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use fastgate_core::json_object::JsonObject;
-use fastgate_core::limits::{Now, Rules, Who};
+use fastgate_core::limits::{Amounts, Now, Rules, Who};
 use fastgate_core::tables::Tables;
 use fastgate_core::tables::limits::{Period, Resource, Window};
 use fastgate_core::usage::Usage;
@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::customers::Customers;
 use crate::record::RECORD_VERSION;
+use crate::record_json::Whose;
 use crate::settlement::Outcome;
 use crate::spool::{SpoolReader, SpoolWriter};
 
@@ -71,15 +72,6 @@ struct Billed {
     cost_pusd: Option<i64>,
 }
 
-/// What was used.
-#[derive(Clone, Copy, Default)]
-struct Used {
-    requests: u64,
-    input_tokens: u64,
-    output_tokens: u64,
-    cost_pusd: u64,
-}
-
 /// A reservation that is not settled, and what its record says.
 struct Open {
     payload: Vec<u8>,
@@ -111,7 +103,8 @@ pub(crate) fn restore(
     let now = customers.present();
     let since = SystemTime::now().checked_sub(longest_window(tables));
     let since_us = since.map_or(0, |since| crate::clock::microseconds(crate::clock::since_1970(since)));
-    let replay = Replay { customers, rules, tables, now, since_us };
+    let tenants = tables.tenants.iter().enumerate().map(|(index, tenant)| (tenant.id.as_str(), index)).collect();
+    let replay = Replay { customers, rules, tables, tenants, now, since_us };
     let mut reader = SpoolReader::open(directory, since).map_err(failed)?;
     let mut open: HashMap<String, Open> = HashMap::new();
     while let Some(batch) = reader.next_batch(BATCH_BYTES) {
@@ -134,7 +127,7 @@ pub(crate) fn restore(
                 }
                 Some("correction") => {
                     let cost_pusd = entry.cost_pusd.unwrap_or(0).max(0).unsigned_abs();
-                    replay.book(&entry, Used { cost_pusd, ..Used::default() });
+                    replay.book(&entry, Amounts { cost_pusd, ..Amounts::default() });
                 }
                 Some(_) => {}
             }
@@ -143,7 +136,7 @@ pub(crate) fn restore(
     for lost in open.values() {
         let Ok(entry) = serde_json::from_slice::<Entry<'_>>(&lost.payload) else { continue };
         writer.append(&entry.lost(lost.cost_pusd)).map_err(failed)?;
-        let used = Used {
+        let used = Amounts {
             requests: 1,
             input_tokens: entry.input_tokens,
             output_tokens: entry.output_tokens,
@@ -159,14 +152,15 @@ struct Replay<'a> {
     customers: &'a Customers,
     rules: &'a Rules,
     tables: &'a Tables,
+    /// Indices by name.
+    tenants: HashMap<&'a str, usize>,
     now: Now,
     since_us: u64,
 }
 
 impl Replay<'_> {
-    fn book(&self, entry: &Entry<'_>, used: Used) {
-        let tenant = entry.tenant.as_deref();
-        let Some(tenant) = self.tables.tenants.iter().position(|known| Some(&*known.id) == tenant) else { return };
+    fn book(&self, entry: &Entry<'_>, used: Amounts) {
+        let Some(tenant) = entry.tenant.as_deref().and_then(|id| self.tenants.get(id)).copied() else { return };
         if entry.started_unix_us < self.since_us {
             return;
         }
@@ -184,29 +178,24 @@ impl Replay<'_> {
         at.steady_ns = at.steady_ns.min(self.now.steady_ns);
         at.unix_s = at.unix_s.min(self.now.unix_s);
         for applied in self.rules.applied(&who) {
-            let units = match self.tables.limits[applied.rule].resource {
-                Resource::Requests => used.requests,
-                Resource::InputTokens => used.input_tokens,
-                Resource::OutputTokens => used.output_tokens,
-                Resource::Tokens => used.input_tokens.saturating_add(used.output_tokens),
-                Resource::Concurrent => 0,
-                Resource::Usd => used.cost_pusd,
-            };
-            self.customers.book.add(self.rules, &applied, units, at);
+            let resource = self.tables.limits[applied.rule].resource;
+            // Nothing that is over is under way.
+            if resource != Resource::Concurrent {
+                self.customers.book.add(self.rules, &applied, used.of(resource), at);
+            }
         }
     }
 }
 
 impl Entry<'_> {
     /// What an exchange used; what it had reserved, where nobody knows what that cost.
-    fn used(&self, reserved: Option<&Open>) -> Used {
-        let mut used = Used { requests: u64::from(self.attempts > 0), ..Used::default() };
+    fn used(&self, reserved: Option<&Open>) -> Amounts {
+        let mut used = Amounts { requests: u64::from(self.attempts > 0), ..Amounts::default() };
         let last = Billed { usage: self.usage, cost_pusd: self.cost_pusd };
         let mut is_known = true;
         for billed in self.trail.iter().chain([&last]) {
             if let Some(usage) = &billed.usage {
-                used.input_tokens = used.input_tokens.saturating_add(usage.input());
-                used.output_tokens = used.output_tokens.saturating_add(usage.output());
+                used.add_tokens(usage);
                 is_known &= billed.cost_pusd.is_some();
             }
             used.cost_pusd = used.cost_pusd.saturating_add(u64::try_from(billed.cost_pusd.unwrap_or(0)).unwrap_or(0));
@@ -225,11 +214,14 @@ impl Entry<'_> {
         object.text("id", &self.id);
         object.number("started_unix_us", self.started_unix_us);
         object.text("operation", &self.operation);
-        object.text_or_null("tenant", self.tenant.as_deref());
-        object.text_or_null("user", self.user.as_deref());
-        object.text_or_null("feature", self.feature.as_deref());
-        object.text_or_null("session", self.session.as_deref());
-        object.text_or_null("key", self.key.as_deref());
+        let whose = Whose {
+            tenant: self.tenant.as_deref(),
+            user: self.user.as_deref(),
+            feature: self.feature.as_deref(),
+            session: self.session.as_deref(),
+            key: self.key.as_deref(),
+        };
+        whose.write(&mut object);
         object.text_or_null("model", self.model.as_deref());
         object.number("attempts", 1);
         object.literal("status", b"null");

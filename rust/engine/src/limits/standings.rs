@@ -4,16 +4,17 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::time::SystemTime;
 
-use fastgate_core::json_object::JsonObject;
-use fastgate_core::limits::{Applied, Standing, Who};
+use fastgate_core::json_object::{JsonObject, write_list};
+use fastgate_core::limits::Who;
 use fastgate_core::tables::Tables;
 use fastgate_core::tables::limits::Scope;
 use foldhash::HashMap;
-use parking_lot::Mutex;
+use parking_lot::RwLock;
 use serde::Deserialize;
 
 use super::customers::Customers;
 use super::identity::{self, SCOPES};
+use super::line::Line;
 use crate::clock::unix_ms;
 use crate::snapshot::Snapshot;
 
@@ -24,7 +25,7 @@ const TOLD: usize = 100;
 
 /// Names of those whose counts are in use.
 #[derive(Debug, Default)]
-pub(super) struct Remembered(Mutex<HashMap<u128, Names>>);
+pub(super) struct Remembered(RwLock<HashMap<u128, Names>>);
 
 /// Whose a count is; by name, since indices change with the configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -51,10 +52,10 @@ struct Query {
 impl Remembered {
     /// Remembers whose meter it is.
     pub(super) fn note(&self, meter: u128, who: &Who<'_>, tables: &Tables) {
-        let mut remembered = self.0.lock();
-        if remembered.contains_key(&meter) {
+        if self.0.read().contains_key(&meter) {
             return;
         }
+        let mut remembered = self.0.write();
         if remembered.len() >= REMEMBERED_MAX {
             remembered.clear();
         }
@@ -89,8 +90,7 @@ impl Names {
 
 /// One count.
 struct Found {
-    applied: Applied,
-    standing: Standing,
+    line: Line,
     names: Names,
 }
 
@@ -105,7 +105,7 @@ impl Customers {
         let tables = &snapshot.tables;
         let mut askers: Vec<Names> =
             tables.tenants.iter().map(|tenant| Names { tenant: Some(tenant.id.clone()), ..Names::default() }).collect();
-        askers.extend(self.remembered.0.lock().values().cloned());
+        askers.extend(self.remembered.0.read().values().cloned());
         askers.push(query.names.clone());
         let mut seen = HashSet::new();
         let mut found: Vec<Found> = Vec::new();
@@ -118,21 +118,15 @@ impl Customers {
                 let rule = &tables.limits[applied.rule];
                 let has_all = rule.per.iter().all(|scope| identity::name(*scope, &who, tables).is_some());
                 if has_all && query.fits(&rule.name, &rule.per, &who, tables) && seen.insert(applied.meter) {
-                    let standing = self.book.standing(&snapshot.limit_rules, &applied, now);
-                    found.push(Found { applied, standing, names: names.clone() });
+                    let line = Line::of(self, snapshot, &applied, now);
+                    found.push(Found { line, names: names.clone() });
                 }
             }
         }
-        found.sort_by_key(|found| Reverse(found.used_permille()));
+        found.sort_by_key(|found| Reverse(found.line.used_permille));
         found.truncate(query.limit.unwrap_or(TOLD));
-        let mut list = vec![b'['];
-        for (index, found) in found.iter().enumerate() {
-            if index > 0 {
-                list.push(b',');
-            }
-            found.write(tables, &mut list);
-        }
-        list.push(b']');
+        let mut list = Vec::new();
+        write_list(&mut list, &found, |found, list| found.write(tables, list));
         Ok(list)
     }
 }
@@ -152,23 +146,19 @@ impl Query {
 }
 
 impl Found {
-    fn used_permille(&self) -> u128 {
-        let Standing { used, reserved, .. } = self.standing;
-        (u128::from(used) + u128::from(reserved)) * 1000 / u128::from(self.applied.allowance.amount.max(1))
-    }
-
     fn write(&self, tables: &Tables, into: &mut Vec<u8>) {
-        let rule = &tables.limits[self.applied.rule];
+        let Line { rule, amount, standing, .. } = self.line;
+        let rule = &tables.limits[rule];
         let mut object = JsonObject::begin(into);
         object.text("rule", &rule.name);
         if let Some(who) = self.names.who(tables) {
             identity::write(&rule.per, &who, tables, &mut object);
         }
-        object.number("amount", self.applied.allowance.amount);
-        object.number("used", self.standing.used);
-        object.number("reserved", self.standing.reserved);
-        object.number("remaining", self.standing.remaining);
-        object.number("reset_after_s", self.standing.reset_after_s);
+        object.number("amount", amount);
+        object.number("used", standing.used);
+        object.number("reserved", standing.reserved);
+        object.number("remaining", standing.remaining);
+        object.number("reset_after_s", standing.reset_after_s);
         object.end();
     }
 }
