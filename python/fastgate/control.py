@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from fastgate import _core
+from fastgate.complaints import Complaints
 from fastgate.config import Config, compile_tables, limit_warnings, load, load_values, route_warnings
 from fastgate.config.addresses import is_loopback
 from fastgate.config.findings import dotted
@@ -126,11 +127,10 @@ class ControlPlane:
         self._ledger = self._make_ledger() if make_engine is None else None
         self._following: Following | None = None
         self._follow_keys()
+        self._complaints = Complaints(logger)
         self._drills: Drills | None = None
-        self._drills_failed = ""
         self._resume_drills()
         self._limits: Limits | None = None
-        self._limits_failed = ""
         self._resume_limits()
         self._open.add(self)
 
@@ -212,9 +212,9 @@ class ControlPlane:
         for is_warning, text in self.engine.take_notices():
             logger.log(logging.WARNING if is_warning else logging.INFO, "%s", text)
         if self._drills is not None:
-            self._poll_drills(self._drills)
+            self._look_after("drills", self._drills.poll)
         if self._limits is not None:
-            self._poll_limits(self._limits)
+            self._look_after("limits", self._limits.poll)
         if self._ledger is not None:
             self._ledger.poll()
         now = signature(self._file)
@@ -371,15 +371,12 @@ class ControlPlane:
             drills=scheduled(settings),
         )
 
-    def _poll_drills(self, drills: "Drills") -> None:
+    def _look_after(self, what: str, poll: Callable[[], None]) -> None:
         try:
-            drills.poll()
-            self._drills_failed = ""
+            poll()
+            self._complaints.settle(what)
         except Exception as error:
-            # Four times a second: the same again is not worth a line.
-            if repr(error) != self._drills_failed:
-                self._drills_failed = repr(error)
-                logger.exception("looking after the drills failed; trying again")
+            self._complaints.say_caught(what, f"looking after the {what} failed; trying again", error)
 
     def _resume_limits(self) -> None:
         """Look after limits where there are any: the code for them is memory that other gateways save."""
@@ -407,16 +404,6 @@ class ControlPlane:
         from fastgate.limits.watching import Limits
 
         self._limits = Limits(cast(LimitEngine, self.engine), self.state_dir, self.config.settings)
-
-    def _poll_limits(self, limits: "Limits") -> None:
-        try:
-            limits.poll()
-            self._limits_failed = ""
-        except Exception as error:
-            # Four times a second: the same again is not worth a line.
-            if repr(error) != self._limits_failed:
-                self._limits_failed = repr(error)
-                logger.exception("looking after the limits failed; trying again")
 
     def _check_exposure(self, config: Config) -> None:
         """What `load` checks against the file's `listen` holds for the listener that runs as well."""

@@ -15,14 +15,18 @@ from fastgate.billing.reports.asking import DEFAULT_BY, DEFAULT_SINCE, DEFAULT_Z
 from fastgate.billing.reports.query import BY, FILTERS, UnfitQuestion
 from fastgate.billing.reports.report import SORTS
 from fastgate.billing.reports.waste import DEBUG_FEATURES
+from fastgate.cli.places import add_place, find_place
 
 if TYPE_CHECKING:
     from fastgate.billing.reports.report import Report
-    from fastgate.config import Config
 
 TERMINAL = "terminal"
 # A plot has room for more parts of the time than a column of a table.
 PARTS_OF_PLOT = 62
+PLACE_HELP = {
+    "config_help": "configuration: server.state_dir, billing.revenue, budgets",
+    "directory_help": "the state directory itself; then without prices and budgets",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help="features that are only for trying things out; `*` stands for anything (default: %(default)s)",
     )
-    _add_place(parser)
+    add_place(parser, **PLACE_HELP)
     actions = parser.add_subparsers(dest="action", metavar="[import-revenue]")
     action = actions.add_parser(
         "import-revenue",
@@ -75,12 +79,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         argument_default=argparse.SUPPRESS,
     )
     action.add_argument("file", metavar="FILE.csv")
-    _add_place(action)
+    add_place(action, **PLACE_HELP)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a report, or keep revenue."""
-    config, state_dir = _place(arguments)
+    config, state_dir = find_place(arguments)
     if arguments.action == "import-revenue":
         return import_revenue(Path(arguments.file), state_dir)
     if arguments.plot and arguments.format != "table":
@@ -147,22 +151,3 @@ def _print(report: "Report", form: str, plot: str | None) -> None:
         from fastgate.cli.costs_text import costs_text
 
         print(costs_text(report, style, width))
-
-
-def _add_place(parser: argparse.ArgumentParser) -> None:
-    place = parser.add_mutually_exclusive_group()
-    place.add_argument(
-        "-c", "--config", metavar="FILE", help="configuration: server.state_dir, billing.revenue, budgets"
-    )
-    place.add_argument(
-        "--state-dir", metavar="DIRECTORY", help="the state directory itself; then without prices and budgets"
-    )
-
-
-def _place(arguments: argparse.Namespace) -> "tuple[Config | None, Path]":
-    if arguments.state_dir is not None:
-        return None, Path(arguments.state_dir)
-    from fastgate.config import load, locate
-
-    config = load(locate(arguments.config, os.environ), os.environ)
-    return config, Path(config.resolve(config.settings.server.state_dir))

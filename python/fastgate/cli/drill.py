@@ -12,7 +12,7 @@ from typing import Any
 
 from fastgate.cli import admin_client
 from fastgate.cli.admin_client import AdminClient
-from fastgate.config.units import Duration
+from fastgate.cli.times import length
 
 REPORT_LIMIT_S = 600.0
 
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--for",
         required=True,
         dest="length",
-        type=_length,
+        type=length,
         metavar="TIME",
         help='how long: "1h", at most 31d',
     )
@@ -139,11 +139,3 @@ def _percent(text: str) -> int | float:
     except InvalidOperation:
         raise argparse.ArgumentTypeError("must be a number, as 10") from None
     return int(number) if number == int(number) else float(number)
-
-
-def _length(text: str) -> str:
-    try:
-        Duration.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text

@@ -14,21 +14,14 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import BinaryIO
 
-from fastgate.cli.spool import spool_directory
+from fastgate.cli.places import StateUnreadable, add_place, find_place
 from fastgate.cli.times import moment_or_age
-from fastgate.errors import FastgateError
 from fastgate.moments import rfc3339
 
 _PUSD_PER_USD = 10**12
 _COST_MAX_PUSD = 2**63 - 1
 # Beyond every event.
 _END_UNIX_S = 7_258_118_400
-
-
-class SpoolUnreadable(FastgateError):
-    """There is a spool, and it can't be read."""
-
-    code = "spool_unreadable"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,14 +48,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--until", type=moment_or_age, default=_END_UNIX_S, metavar="WHEN", help="the same")
     export.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     for action in (status, load, check, rebuild, correct, export):
-        place = action.add_mutually_exclusive_group()
-        place.add_argument("-c", "--config", metavar="FILE", help="configuration that names server.state_dir")
-        place.add_argument("--state-dir", metavar="DIRECTORY", help="the state directory itself")
+        add_place(action)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; 1 if the check finds a difference."""
-    state_dir = spool_directory(arguments.config, arguments.state_dir).parent
+    _, state_dir = find_place(arguments)
     try:
         match arguments.action:
             case "status":
@@ -79,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise SpoolUnreadable(f"can't read or write below {state_dir}: {error.strerror or error}") from None
+        raise StateUnreadable(f"can't read or write below {state_dir}: {error.strerror or error}") from None
 
 
 def _status(state_dir: Path) -> int:

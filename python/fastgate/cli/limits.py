@@ -6,8 +6,8 @@ from typing import Any
 
 from fastgate.cli import admin_client
 from fastgate.cli.admin_client import AdminClient
+from fastgate.cli.times import length
 from fastgate.config.limit_rules import SCOPES
-from fastgate.config.units import Duration
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--for",
         required=True,
         dest="length",
-        type=_length,
+        type=length,
         metavar="TIME",
         help='how long: "2h", at most 31d',
     )
@@ -70,11 +70,3 @@ def run(arguments: argparse.Namespace) -> int:
         _, told = client.ask("GET", "limits", query=query)
         print(json.dumps(told, indent=2) if arguments.json else limits_text.standings(told["limits"]))
     return 0
-
-
-def _length(text: str) -> str:
-    try:
-        Duration.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text

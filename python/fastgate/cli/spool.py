@@ -5,22 +5,15 @@ nobody was told that it was kept, so it counts as no error.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from fastgate._core import SpoolReader, check_spool
+from fastgate.cli.places import StateUnreadable, add_place, find_place
 from fastgate.cli.times import moment_or_age
-from fastgate.errors import FastgateError
 
 # Damaged places printed one by one; all are counted.
 PLACES_SHOWN = 100
-
-
-class SpoolUnreadable(FastgateError):
-    """There is no spool to read."""
-
-    code = "spool_unreadable"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,30 +28,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     check = actions.add_parser("check", help="count records, duplicates and damage; 1 if there is damage")
     for action in (cat, check):
-        place = action.add_mutually_exclusive_group()
-        place.add_argument("-c", "--config", metavar="FILE", help="configuration that names server.state_dir")
-        place.add_argument("--state-dir", metavar="DIRECTORY", help="the state directory itself")
+        add_place(action)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print or check; 1 if anything but a torn tail is damaged."""
-    directory = spool_directory(arguments.config, arguments.state_dir)
+    _, state_dir = find_place(arguments)
+    directory = state_dir / "spool"
     try:
         return cat(directory, arguments.since) if arguments.action == "cat" else check(directory)
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise SpoolUnreadable(f"can't read the spool {directory}: {error.strerror or error}") from None
-
-
-def spool_directory(config: str | None, state_dir: str | None) -> Path:
-    """Where the records are."""
-    if state_dir is None:
-        from fastgate.config import load, locate
-
-        loaded = load(locate(config, os.environ), os.environ)
-        state_dir = loaded.resolve(loaded.settings.server.state_dir)
-    return Path(state_dir) / "spool"
+        raise StateUnreadable(f"can't read the spool {directory}: {error.strerror or error}") from None
 
 
 def cat(directory: Path, since_unix_s: int | None) -> int:

@@ -16,3 +16,12 @@ def moment_or_age(text: str) -> int:
         return Moment.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{error}, or an age as 30d") from None
+
+
+def length(text: str) -> str:
+    """A length of time as it was written, which is one; for `argparse`."""
+    try:
+        Duration.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text

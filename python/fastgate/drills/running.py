@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from fastgate.complaints import Complaints
 from fastgate.config.findings import hinted
 from fastgate.drills.drill import WHEN_READ, Counts, Drill, DrillRefused, State, check, read_drill
 from fastgate.drills.guard import Guard
@@ -82,7 +83,7 @@ class Drills:
         """Whether the engine knows of every change."""
         self._refused: dict[tuple[str, int], str] = {}
         """Why drills of the configuration that are due have not begun."""
-        self._complaints: dict[str, str] = {}
+        self._complaints = Complaints(logger)
         """What was wrong at the last look: said once, not at every poll."""
         for kept in self._folder.read_all():
             self._resume(kept)
@@ -320,9 +321,9 @@ class Drills:
     def _count(self, now_ms: int) -> None:
         try:
             counts = self._counts()
-            self._complain("counting", None)
+            self._complaints.settle("counting")
         except ValueError as error:
-            self._complain("counting", f"drills can't be counted, so no guard watches them: {error}")
+            self._complaints.say("counting", f"drills can't be counted, so no guard watches them: {error}")
             counts = {}
         for drill_id, running in list(self._running.items()):
             before = running.kept.counts
@@ -387,16 +388,9 @@ class Drills:
         if not self._is_pushed:
             try:
                 self._tell_engine()
-                self._complain("telling", None)
+                self._complaints.settle("telling")
             except ValueError as error:
-                self._complain("telling", f"the engine refuses the drills that run: {error}")
-
-    def _complain(self, about: str, message: str | None) -> None:
-        if message is None:
-            self._complaints.pop(about, None)
-        elif self._complaints.get(about) != message:
-            self._complaints[about] = message
-            logger.error("%s", message)
+                self._complaints.say("telling", f"the engine refuses the drills that run: {error}")
 
     def _tell_engine(self) -> None:
         running = [running.kept.drill.for_engine() for running in self._running.values()]

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from fastgate.complaints import Complaints
 from fastgate.config.findings import hinted
 from fastgate.config.limit_rules import Rule
 from fastgate.limits.keeping import Keeper, Kept, Over
@@ -51,8 +52,7 @@ class Raises:
         self._is_written = True
         self._is_told = not self._kept.raises
         """Whether the engine knows of every change."""
-        self._complaints: dict[str, str] = {}
-        """What was wrong at the last look: said once, not at every poll."""
+        self._complaints = Complaints(logger)
         self._rules: Sequence[Rule] = ()
         self.configure(rules)
 
@@ -78,16 +78,16 @@ class Raises:
                 try:
                     self._keeper.write(self._kept)
                     self._is_written = True
-                    self._complain("writing", None)
+                    self._complaints.settle("writing")
                 except OSError as error:
-                    self._complain("writing", f"raises of limits can't be written: {error}")
+                    self._complaints.say("writing", f"raises of limits can't be written: {error}")
             if not self._is_told:
                 try:
                     self._tell(self._kept.raises)
                     self._is_told = True
-                    self._complain("telling", None)
+                    self._complaints.settle("telling")
                 except ValueError as error:
-                    self._complain("telling", f"the engine refuses the raises of limits: {error}")
+                    self._complaints.say("telling", f"the engine refuses the raises of limits: {error}")
 
     def start(self, asked: Mapping[str, Any], *, by: str | None) -> Raise:
         """Raise a limit now; another raise of the same count ends. `asked` is as the admin API takes it.
@@ -165,13 +165,6 @@ class Raises:
             number += 1
             raise_id = f"{base}-{number}"
         return raise_id
-
-    def _complain(self, about: str, message: str | None) -> None:
-        if message is None:
-            self._complaints.pop(about, None)
-        elif self._complaints.get(about) != message:
-            self._complaints[about] = message
-            logger.error("%s", message)
 
 
 def _ended(kept: Kept, over: Over) -> Kept:
