@@ -1,12 +1,11 @@
 """`fastgate drill` against an admin listener that is answered."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.admin.conftest import OPERATOR, VIEWER, Listener, listening
+from tests.admin.conftest import VIEWER
 from tests.admin.test_thread import Served
 
 from fastgate.cli import drill as command
@@ -15,24 +14,6 @@ from fastgate.cli.admin_client import AdminClient
 from fastgate.cli.drill_text import drills_text, report_text
 from fastgate.drills.comparison import Comparison, Record, Tried
 from fastgate.drills.drill import Drill
-
-
-@pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASTGATE_ADMIN_TOKEN", OPERATOR)
-    monkeypatch.delenv("FASTGATE_CONFIG", raising=False)
-    with listening() as listener:
-        write_config(listener)
-        found = Served(listener, tmp_path / "state")
-        yield found
-        listener.engine.stop(0)
-        found.thread.close()
-
-
-def write_config(listener: Listener) -> None:
-    text = f'[server]\nadmin = "{listener.address}"\n[providers.openai]\napi_key = "x"\n'
-    Path("fastgate.toml").write_text(text)
 
 
 def run(*arguments: str) -> int:

@@ -1,31 +1,15 @@
 """`fastgate limits` against an admin listener that is answered."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from tests.admin.conftest import OPERATOR, VIEWER, listening
+from tests.admin.conftest import VIEWER
 from tests.admin.test_limits import STANDING
 from tests.admin.test_thread import Served
-from tests.cli.test_drill import write_config
 
 from fastgate.cli import limits_text, main
 
 RULE = "tenant acme: tokens per user and 1h"
-
-
-@pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASTGATE_ADMIN_TOKEN", OPERATOR)
-    monkeypatch.delenv("FASTGATE_CONFIG", raising=False)
-    with listening() as listener:
-        write_config(listener)
-        found = Served(listener, tmp_path / "state")
-        yield found
-        listener.engine.stop(0)
-        found.thread.close()
 
 
 def run(*arguments: str) -> int:

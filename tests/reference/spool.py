@@ -18,6 +18,17 @@ def frame(payload: bytes) -> bytes:
     return HEADER.pack(MAGIC, VERSION, JSON, check, len(payload), crc) + payload
 
 
+def damaged(payloads: list[bytes], damage: list[tuple[int, int]], cut: int) -> bytes:
+    """Records one behind the other, with flipped bits, and for every third `cut` without an end."""
+    data = bytearray(b"".join(map(frame, payloads)))
+    for at, mask in damage:
+        if data:
+            data[at % len(data)] ^= mask
+    if cut % 3 == 0:
+        del data[cut % (len(data) + 1) :]
+    return bytes(data)
+
+
 def intact_records(data: bytes) -> list[bytes]:
     """Every payload that stands whole in `data`, by trying each place where a record might begin."""
     found = []

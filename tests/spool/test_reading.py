@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.blackbox.waiting import until
-from tests.reference.spool import frame, intact_records
+from tests.reference.spool import damaged, frame, intact_records
 
 from fastgate._core import Engine, SpoolReader, check_spool
 from fastgate.config import compile_tables, load_text
@@ -30,16 +30,11 @@ def test_whatever_is_damaged_both_readers_find_the_same(
     damage: list[tuple[int, int]],
     cut: int,
 ) -> None:
-    data = bytearray(b"".join(map(frame, payloads)))
-    for at, mask in damage:
-        if data:
-            data[at % len(data)] ^= mask
-    if cut % 3 == 0:
-        del data[cut % (len(data) + 1) :]
+    data = damaged(payloads, damage, cut)
     directory = tmp_path_factory.mktemp("spool")
     (directory / "1-1-0-0.open").write_bytes(data)
     found = records(directory)
-    assert found == intact_records(bytes(data))
+    assert found == intact_records(data)
     report = check_spool(directory)
     lost = sum(length for _, _, length, _, _ in report["problems"])
     assert report["records"] == len(found)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.blackbox.waiting import until
-from tests.reference.spool import frame, intact_records
+from tests.reference.spool import damaged, frame, intact_records
 
 from fastgate._core import Engine, SpoolReader
 from fastgate.billing.ledger import segments
@@ -36,18 +36,13 @@ def test_a_closed_segment_is_read_as_the_extension_does(
     cut: int,
     chunk_bytes: int,
 ) -> None:
-    data = bytearray(b"".join(map(frame, payloads)))
-    for at, mask in damage:
-        if data:
-            data[at % len(data)] ^= mask
-    if cut % 3 == 0:
-        del data[cut % (len(data) + 1) :]
+    data = damaged(payloads, damage, cut)
     folder = tmp_path_factory.mktemp("spool")
     (folder / f"{NAME}.spool").write_bytes(data)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(segments, "CHUNK_BYTES", chunk_bytes)
         found, problems, offset, is_done = follow(folder)
-    assert found == intact_records(bytes(data))
+    assert found == intact_records(data)
     assert found == [payload for batch, _ in SpoolReader(folder) for payload in batch]
     assert (offset, is_done) == (len(data), True)
     lost = sum(length for _, length, _ in problems)

@@ -1,17 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-
-const MS: u64 = 1_000_000;
-const SECOND: u64 = 1000 * MS;
-/// Those of `tests/tables.json`.
-const SETTINGS: BreakerSettings = BreakerSettings {
-    consecutive_failures: 5,
-    success_permille: 500,
-    minimum_calls: 20,
-    open_ms: 2000,
-    open_max_ms: 20_000,
-};
+use crate::resilience::testing::{MS, SECOND, SETTINGS};
 
 fn opened(now_ns: u64) -> Breaker {
     let mut breaker = Breaker::new(SETTINGS);

@@ -18,6 +18,8 @@ pub(crate) mod hints_time;
 pub mod latency;
 pub mod retry_budget;
 pub mod simulation;
+#[cfg(test)]
+mod testing;
 
 use crate::failure::Cause;
 
