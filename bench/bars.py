@@ -30,6 +30,7 @@ class Bar:
 
 BARS = (
     Bar("native", "load_ratio", "CPU per request, ratio to nginx", (1.5, 1.6, 1.25, 1.0)),
+    Bar("native-limits", "load_ratio", "CPU per request with 8 limits, ratio to nginx", (None, 1.6)),
     Bar("uvicorn", "load_ratio", "CPU per request, ratio to nginx", (4.0, 4.2)),
     Bar("granian-asgi", "load_ratio", "CPU per request, ratio to nginx", (5.8, 6.0)),
     Bar("granian-rsgi", "load_ratio", "CPU per request, ratio to nginx", (3.8,)),

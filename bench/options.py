@@ -12,7 +12,7 @@ from bench.payload import Kind
 
 HERE = Path(__file__).parent
 DEFAULT_TARGETS = ("nginx", "native", "uvicorn", "granian-asgi", "granian-rsgi")
-FULL_TARGETS = (*DEFAULT_TARGETS, "native-o200k")
+FULL_TARGETS = (*DEFAULT_TARGETS, "native-o200k", "native-limits")
 PEER_TARGETS = ("litellm", "portkey")
 MEASURES = ("load", "idle", "paced", "unpaced", "start")
 

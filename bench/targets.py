@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench import nginx
+from bench.limits import limits_config
 from bench.options import HERE, Options
 from bench.payload import (
     CLIENT_HEADERS,
@@ -66,7 +67,18 @@ class Target:
     start_seconds: float = 15.0
 
 
-def gateway_config(site: Site, port: int, admin_port: int, tokenizer: str | None = None) -> str:
+@dataclass(frozen=True)
+class Extra:
+    """What one target's gateway has on beyond the others': a vocabulary, lines at the end of its config."""
+
+    tokenizer: str | None = None
+    lines: str = ""
+
+
+NOTHING = Extra()
+
+
+def gateway_config(site: Site, port: int, admin_port: int, extra: Extra = NOTHING) -> str:
     """The gateway's config: one provider, deployment and price per kind, one key by its digest; CORS and the
     access log unless the run is plain. Metrics, spool, trace context and bounds are always on.
     """
@@ -88,7 +100,7 @@ def gateway_config(site: Site, port: int, admin_port: int, tokenizer: str | None
             f"[deployments.bench-{kind}]",
             f'provider = "{kind}"',
             f'model = "{kind.model}"',
-            *([f'tokenizer = "{tokenizer}"'] if tokenizer else []),
+            *([f'tokenizer = "{extra.tokenizer}"'] if extra.tokenizer else []),
             f"[prices.bench-{kind}]",
             f"input = {usd_per_million(INPUT_PUSD)}",
             f"output = {usd_per_million(OUTPUT_PUSD)}",
@@ -99,6 +111,7 @@ def gateway_config(site: Site, port: int, admin_port: int, tokenizer: str | None
         f'digest = "{key_digest()}"',
         f'tenant = "{TENANT}"',
         "",
+        extra.lines,
         Path(options.config_extra).read_text() if options.config_extra else "",
     ]
     return "\n".join(lines)
@@ -128,17 +141,17 @@ def _one_port(site: Site, argv: list[str], port: int, env: Mapping[str, str] | N
     return Launch(argv, dict.fromkeys(Kind, port), _requests(site), env or {})
 
 
-def _write_gateway(site: Site, admin_port: int, tokenizer: str | None = None) -> tuple[Path, int]:
+def _write_gateway(site: Site, admin_port: int, extra: Extra = NOTHING) -> tuple[Path, int]:
     """Write the gateway's config; its path and port."""
     port, config = free_port(), site.directory / "fastgate.toml"
-    config.write_text(gateway_config(site, port, admin_port, tokenizer))
+    config.write_text(gateway_config(site, port, admin_port, extra))
     return config, port
 
 
-def _native(tokenizer: str | None = None) -> Callable[[Site], Launch]:
+def _native(extra: Extra = NOTHING) -> Callable[[Site], Launch]:
     def prepare(site: Site) -> Launch:
         admin = free_port()
-        config, port = _write_gateway(site, admin, tokenizer)
+        config, port = _write_gateway(site, admin, extra)
         launch = _one_port(site, [f"{site.options.bin_dir}/fastgate", "serve", "-c", str(config)], port)
         return replace(launch, spool=site.spool, admin=admin)
 
@@ -237,7 +250,8 @@ TARGETS: dict[str, Target] = {
         Target("nginx", _nginx, _nginx_binary),
         Target("stand-in", _nginx, _nginx_binary),  # nginx again: what the harness makes of two equal targets
         Target("native", _native(), _tool("fastgate")),
-        Target("native-o200k", _native("o200k"), _tool("fastgate")),  # what a vocabulary costs
+        Target("native-o200k", _native(Extra(tokenizer="o200k")), _tool("fastgate")),  # a vocabulary's memory
+        Target("native-limits", _native(Extra(lines=limits_config())), _tool("fastgate")),
         Target("uvicorn", _uvicorn, _tool("fastgate")),
         Target("granian-asgi", _granian("asgi", lambda options: options.asgi_app), _tool("fastgate")),
         Target("granian-rsgi", _granian("rsgi", lambda options: options.rsgi_app), _tool("fastgate")),
