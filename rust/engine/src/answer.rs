@@ -165,14 +165,14 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement) -> Response<Respon
         }
         Reply::Whole { head, body } => at_hand(&head, body, Outcome::Answered, settlement),
         Reply::Events { flight, events } => {
-            let mut head = passed_on(&flight.head, ());
+            let mut head = passed_on(&flight.head, (), header_room(&settlement.record));
             settlement.record.respond(flight.head.status);
             describe(head.headers_mut(), &settlement.record);
             let relay = Relay::events(flight, settlement, events);
             head.map(|()| ResponseBody::Relay(Box::new(relay)))
         }
         Reply::Rest { flight, head: first } => {
-            let mut head = passed_on(&flight.head, ());
+            let mut head = passed_on(&flight.head, (), header_room(&settlement.record));
             if let Some(length) = flight.head.headers.get(header::CONTENT_LENGTH) {
                 head.headers_mut().insert(header::CONTENT_LENGTH, length.clone());
             }
@@ -191,7 +191,7 @@ fn at_hand(
     outcome: Outcome,
     mut settlement: Settlement,
 ) -> Response<ResponseBody> {
-    let mut response = passed_on(head, ResponseBody::Whole(body));
+    let mut response = passed_on(head, ResponseBody::Whole(body), header_room(&settlement.record));
     settlement.record.respond(head.status);
     settlement.settle(outcome);
     describe(response.headers_mut(), &settlement.record);
@@ -252,6 +252,11 @@ pub(crate) fn json(body: Vec<u8>) -> Response<ResponseBody> {
     response
 }
 
+/// How many headers an answer has as a rule, those that describe the exchange among them: growing costs more than writing.
+const fn header_room(record: &Record) -> usize {
+    if record.reservation.is_some() { 24 } else { 12 }
+}
+
 /// Adds the gateway's own headers.
 fn describe(headers: &mut HeaderMap, record: &Record) {
     if let Ok(request_id) = HeaderValue::from_str(record.id.as_str()) {
@@ -305,10 +310,10 @@ fn usd(pusd: i64) -> Option<HeaderValue> {
     HeaderValue::try_from(text).ok()
 }
 
-fn passed_on<B>(head: &response::Parts, body: B) -> Response<B> {
+fn passed_on<B>(head: &response::Parts, body: B, room: usize) -> Response<B> {
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
-    let mut headers = HeaderMap::with_capacity(12);
+    let mut headers = HeaderMap::with_capacity(room);
     for (name, value) in &head.headers {
         if PASSED.contains(name) || name.as_str().starts_with(RATE_LIMIT_PREFIX) {
             headers.append(name.clone(), value.clone());
@@ -380,7 +385,7 @@ mod tests {
         {
             parts.headers.insert(HeaderName::from_static(name), HeaderValue::from_static("v"));
         }
-        let passed = passed_on(&parts, ());
+        let passed = passed_on(&parts, (), 0);
         let mut names: Vec<&str> = passed.headers().keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["content-type", "x-ratelimit-remaining-requests", "x-request-id"]);

@@ -112,8 +112,8 @@ impl Rules {
     /// A rate of which a key has an amount of its own, and which does not count per key, counts such a key apart: a
     /// bucket can't run at two speeds.
     #[must_use]
-    pub fn applied(&self, who: &Who<'_>) -> SmallVec<[Applied; 8]> {
-        let mut applied = SmallVec::<[Applied; 8]>::new();
+    pub fn applied(&self, who: &Who<'_>) -> Vec<Applied> {
+        let mut applied = Vec::new();
         let mut hashes = SmallVec::<[(ScopeSet, u128); 4]>::new();
         for index in self.index.candidates(who).into_iter().flatten() {
             let rule = &self.list[*index];
@@ -174,7 +174,7 @@ impl Rules {
     }
 }
 
-fn add(applied: &mut SmallVec<[Applied; 8]>, new: Applied) {
+fn add(applied: &mut Vec<Applied>, new: Applied) {
     let Some(same) = applied.iter_mut().find(|applied| applied.meter == new.meter) else {
         applied.push(new);
         return;

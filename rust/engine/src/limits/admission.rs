@@ -14,10 +14,10 @@ use crate::record::Record;
 use crate::worker::Worker;
 
 /// The limits that apply; the record says which cheaper model answers where so much of one is used.
-pub(crate) fn apply(worker: &Worker, record: &mut Record) -> SmallVec<[Applied; 8]> {
+pub(crate) fn apply(worker: &Worker, record: &mut Record) -> Vec<Applied> {
     let (customers, snapshot) = (&worker.shared.customers, &record.snapshot);
     if snapshot.tables.limits.is_empty() {
-        return SmallVec::new();
+        return Vec::new();
     }
     let applied = customers.applied(snapshot, record);
     record.downgraded_by = customers.downgrade(snapshot, record, &applied);
@@ -34,7 +34,7 @@ pub(crate) fn reserve(
     record: &mut Record,
     payload: &mut Payload,
     choice: &mut Choice,
-    applied: SmallVec<[Applied; 8]>,
+    applied: Vec<Applied>,
 ) -> Result<(), Failure> {
     if applied.is_empty() {
         return Ok(());

@@ -189,16 +189,11 @@ impl Book {
         self.shards[shard_of(id)].lock()
     }
 
-    fn open(
-        &self,
-        rules: &Rules,
-        wanted: impl Iterator<Item = Wanted> + Clone,
-        now: Now,
-    ) -> Result<SmallVec<[Part; 8]>, Denied> {
+    fn open(&self, rules: &Rules, wanted: impl Iterator<Item = Wanted> + Clone, now: Now) -> Result<Vec<Part>, Denied> {
         // Cores that find room at the same moment may go beyond the bound by one request each.
         let is_full = self.is_full();
         let mut guards = self.lock_all(rules, wanted.clone(), is_full);
-        let mut parts = SmallVec::<[Part; 8]>::new();
+        let mut parts = Vec::with_capacity(wanted.size_hint().0);
         let mut new = SmallVec::<[u128; 8]>::new();
         let (mut denied, mut without_room) = (None::<Denied>, 0);
         for Wanted { applied, cost, on } in wanted {

@@ -9,7 +9,6 @@ use fastgate_core::limits::{Applied, Now, Who};
 use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::book::Book;
@@ -65,8 +64,8 @@ impl Customers {
     }
 
     /// The rules that apply to an exchange, raised where they are.
-    pub(crate) fn applied(&self, snapshot: &Snapshot, record: &Record) -> SmallVec<[Applied; 8]> {
-        let Some(who) = who(record) else { return SmallVec::new() };
+    pub(crate) fn applied(&self, snapshot: &Snapshot, record: &Record) -> Vec<Applied> {
+        let Some(who) = who(record) else { return Vec::new() };
         let mut applied = snapshot.limit_rules.applied(&who);
         self.raises.apply(&mut applied, &who, &snapshot.tables, || unix_ms(record.started_at));
         applied

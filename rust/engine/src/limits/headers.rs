@@ -3,10 +3,9 @@
 //! Source: OpenAI API reference, "Rate limits"; draft-ietf-httpapi-ratelimit-headers-10. Only the tightest limit of a kind
 //! is shown, since that is the one that a client has to mind; of a denial the one that said no.
 
-use std::fmt::Write;
-
 use fastgate_core::tables::limits::{LimitRule, Period, Resource, Window};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use std::fmt::{self, Write};
 
 use super::line::Line;
 use super::reservation::Reservation;
@@ -21,36 +20,37 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const WARNING: HeaderName = HeaderName::from_static("x-fastgate-limit-warning");
 
+/// Enough for most values.
+const VALUE_BYTES: usize = 128;
+
 /// Picodollars of the unit that money is told in, a millionth of a dollar.
 const MICRO_USD_PUSD: u64 = 1_000_000;
 
 impl Reservation {
     /// Adds the headers, in place of those that a provider sent of its own limits.
     pub(crate) fn describe(&self, limits: &[LimitRule], headers: &mut HeaderMap) {
+        let mut text = String::with_capacity(VALUE_BYTES);
         let of = |is_wanted: &dyn Fn(Resource) -> bool| {
             let wanted = self.lines.iter().filter(|line| is_wanted(limits[line.rule].resource));
             wanted.max_by_key(|line| line.used_permille)
         };
         if let Some(line) = of(&|resource| resource == Resource::Requests) {
-            insert(headers, [LIMIT_REQUESTS, REMAINING_REQUESTS, RESET_REQUESTS], line);
+            insert(headers, &mut text, [LIMIT_REQUESTS, REMAINING_REQUESTS, RESET_REQUESTS], line);
         }
         let is_tokens =
             |resource| matches!(resource, Resource::Tokens | Resource::InputTokens | Resource::OutputTokens);
         if let Some(line) = of(&is_tokens) {
-            insert(headers, [LIMIT_TOKENS, REMAINING_TOKENS, RESET_TOKENS], line);
+            insert(headers, &mut text, [LIMIT_TOKENS, REMAINING_TOKENS, RESET_TOKENS], line);
         }
         let denied = self.lines.iter().find(|line| Some(line.rule) == self.denied_by);
         if let Some(line) = denied.or_else(|| of(&|resource| resource != Resource::Concurrent)) {
             let rule = &limits[line.rule];
             let unit = if rule.resource == Resource::Usd { MICRO_USD_PUSD } else { 1 };
             let (amount, remaining) = (line.amount / unit, line.standing.remaining / unit);
-            let name = quoted(&rule.name);
-            let mut policy = format!("{name};q={amount};w={}", window_s(&rule.window));
-            if rule.resource == Resource::Usd {
-                policy.push_str(";qu=\"micro-usd\"");
-            }
-            put(headers, POLICY, &policy);
-            put(headers, RATE_LIMIT, &format!("{name};r={remaining};t={}", line.standing.reset_after_s));
+            let quota_unit = if rule.resource == Resource::Usd { ";qu=\"micro-usd\"" } else { "" };
+            let (name, window_s) = (quoted(&rule.name), window_s(&rule.window));
+            put(headers, &mut text, POLICY, format_args!("{name};q={amount};w={window_s}{quota_unit}"));
+            put(headers, &mut text, RATE_LIMIT, format_args!("{name};r={remaining};t={}", line.standing.reset_after_s));
         }
         let mut warning = String::new();
         for line in self.lines.iter().filter(|line| line.is_warned) {
@@ -59,19 +59,23 @@ impl Reservation {
             let _ = write!(warning, "{comma}{};used={}%", quoted(&limits[line.rule].name), line.used_permille / 10);
         }
         if !warning.is_empty() {
-            put(headers, WARNING, &warning);
+            put(headers, &mut text, WARNING, format_args!("{warning}"));
         }
     }
 }
 
-fn insert(headers: &mut HeaderMap, [limit, remaining, reset]: [HeaderName; 3], line: &Line) {
+fn insert(headers: &mut HeaderMap, text: &mut String, [limit, remaining, reset]: [HeaderName; 3], line: &Line) {
     headers.insert(limit, line.amount.into());
     headers.insert(remaining, line.standing.remaining.into());
-    put(headers, reset, &format!("{}s", line.standing.reset_after_s));
+    put(headers, text, reset, format_args!("{}s", line.standing.reset_after_s));
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+/// Writes a value by way of `text`, whose memory serves all of them.
+fn put(headers: &mut HeaderMap, text: &mut String, name: HeaderName, value: fmt::Arguments<'_>) {
+    text.clear();
+    // Into memory: nothing here can fail.
+    let _ = text.write_fmt(value);
+    if let Ok(value) = HeaderValue::from_str(text) {
         headers.insert(name, value);
     }
 }
@@ -80,7 +84,10 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 fn quoted(name: &str) -> String {
     let mut text = String::with_capacity(name.len() + 2);
     text.push('"');
-    for character in name.chars() {
+    let plain_bytes = name.bytes().take_while(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(byte)).count();
+    let (plain, rest) = name.split_at(plain_bytes);
+    text.push_str(plain);
+    for character in rest.chars() {
         match character {
             '"' | '\\' => text.extend(['\\', character]),
             ' '..='~' => text.push(character),

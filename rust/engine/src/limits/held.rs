@@ -2,7 +2,6 @@
 
 use fastgate_core::limits::{HoldId, Now, Standing};
 use fastgate_core::tables::limits::Resource;
-use smallvec::SmallVec;
 
 use super::book::Book;
 use super::sync::Arc;
@@ -16,7 +15,7 @@ use super::sync::Arc;
 #[must_use = "what is held is settled by `Book::settle`"]
 pub struct Held {
     pub(super) book: Arc<Book>,
-    pub(super) parts: SmallVec<[Part; 8]>,
+    pub(super) parts: Vec<Part>,
     pub(super) at: Now,
 }
 

@@ -18,15 +18,15 @@ use crate::record::Record;
 /// Counts are shown to operators by name from this share on.
 const REMEMBERED_PERMILLE: u64 = 20;
 
-/// Reservations, and where the limits stand.
+/// Reservations, and where the limits stand. Its lists are on the heap: it is moved more often than they are read.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     /// `None`: denied, or settled.
     held: Option<Held>,
-    applied: SmallVec<[Applied; 8]>,
+    applied: Vec<Applied>,
     costs: Costs,
     /// Of every limit that applies, with the reservation in it.
-    pub(super) lines: SmallVec<[Line; 8]>,
+    pub(super) lines: Vec<Line>,
     /// The rule that said no.
     pub(super) denied_by: Option<usize>,
 }
@@ -39,7 +39,7 @@ impl Reservation {
     pub(super) fn reserve(
         customers: &Customers,
         record: &Record,
-        applied: SmallVec<[Applied; 8]>,
+        applied: Vec<Applied>,
         costs: Costs,
     ) -> (Self, Result<(), Failure>) {
         let (rules, limits) = (&record.snapshot.limit_rules, &record.snapshot.tables.limits);
