@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bench.checks import content, events, exact, same_content
 from bench.http1 import Reply
+from bench.limits import LIMITS, limits_config
 from bench.options import Options
 from bench.payload import (
     KEY,
@@ -23,7 +24,7 @@ from bench.payload import (
     stream_events,
 )
 from bench.processes import BenchError
-from bench.targets import Site, gateway_config
+from bench.targets import Extra, Site, gateway_config
 from bench.upstream import parse_counts
 
 
@@ -103,9 +104,11 @@ def test_the_gateways_config_is_toml_and_holds_no_key(tmp_path: Path) -> None:
     assert config["prices"]["bench-json"] == {"input": 0.15, "output": 0.6}
     assert config["server"]["allowed_origins"] == [ORIGIN]
     assert config["access_log"]["path"] == "access.log"
-    plain = tomllib.loads(gateway_config(replace(site, options=Options(plain=True)), 1, 2, "o200k"))
+    more = Extra(tokenizer="o200k", lines=limits_config())
+    plain = tomllib.loads(gateway_config(replace(site, options=Options(plain=True)), 1, 2, more))
     assert "access_log" not in plain
     assert {one["tokenizer"] for one in plain["deployments"].values()} == {"o200k"}
+    assert plain["limits"] == list(LIMITS)
 
 
 def test_counts_of_both_upstreams() -> None:

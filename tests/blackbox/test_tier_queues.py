@@ -176,10 +176,6 @@ def test_who_pays_is_next_whatever_the_flood(door: str, start: Start, upstream: 
     assert places[0] < 40, order
 
 
-PLACES = "a tier's places go to whoever comes first: a full queue refuses a newcomer whoever fills it"
-
-
-@pytest.mark.xfail(reason=PLACES)
 def test_a_queue_that_one_tenant_fills_has_a_place_for_another(
     door: str, start: Start, upstream: Upstream
 ) -> None:
@@ -193,7 +189,6 @@ def test_a_queue_that_one_tenant_fills_has_a_place_for_another(
     assert FULL not in told
 
 
-@pytest.mark.xfail(reason=PLACES)
 def test_a_queue_full_of_batch_has_a_place_for_interactive(
     door: str, start: Start, upstream: Upstream
 ) -> None:
@@ -275,7 +270,7 @@ def test_metrics_tell_who_waits_and_what_became_of_them(metered: Gateway, upstre
         until_waiting(metered, 5, "free")
         until_waiting(metered, 3, "paid")
         assert served(metered, "free") == 0
-        assert FULL in ask(metered, "model", key=FREE_TOO).error()["message"]
+        assert FULL in ask(metered, "model", key=FREE).error()["message"]
         assert ask(metered, "model", key=PAID, budget_ms=150).status == 503
         paid.pop().leave()
         until_waiting(metered, 2, "paid")

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use fastgate_core::limits::capacity::{CapacityMeter, Moment, Need, TakenId};
-use fastgate_core::limits::fair_queue::{FairQueue, Refused, Waiter};
+use fastgate_core::limits::fair_queue::{FairQueue, Place, Refused, Waiter};
 use fastgate_core::tables::Latency;
 use fastgate_core::tables::limits::Capacity;
 use fastgate_core::usage::Usage;
@@ -222,8 +222,12 @@ impl Simulation {
                 }
             }
         }
-        if let Err(Refused { .. }) = self.queue.push(waiter(&request, at), now_ns) {
-            self.outcome.fates[at] = Fate::Refused;
+        let out = match self.queue.push(waiter(&request, at), now_ns) {
+            Ok(Place { displaced, .. }) => displaced.map(|(_, waiter)| waiter.payload),
+            Err(Refused { .. }) => Some(at),
+        };
+        if let Some(out) = out {
+            self.outcome.fates[out] = Fate::Refused;
         }
     }
 

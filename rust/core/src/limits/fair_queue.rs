@@ -18,7 +18,7 @@
 //! keep a bucket too empty for a large one for ever. Nothing is lost: a bucket that is full enough for nobody else is
 //! full enough for the first.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 
 use foldhash::{HashMap, HashMapExt};
@@ -82,7 +82,7 @@ pub struct Account {
 /// Why one may not wait.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refusal {
-    /// As many as may wait in its tier.
+    /// As many wait in its tier as may, and nobody has to leave for it; or it had to, for another.
     Full,
     /// Its turn would come after its deadline.
     TooLate,
@@ -95,6 +95,15 @@ pub struct Refused {
     pub refusal: Refusal,
     /// How long it would have waited by the recent rate of service. `None`: nobody can say.
     pub estimate_ns: Option<u64>,
+}
+
+/// One may wait.
+#[derive(Debug)]
+pub struct Place<T> {
+    /// What it is called here.
+    pub id: WaiterId,
+    /// Who had to leave for it, its tier being full; it is out already.
+    pub displaced: Option<(WaiterId, Waiter<T>)>,
 }
 
 /// One queue per tier.
@@ -173,20 +182,24 @@ impl<T> FairQueue<T> {
         }
     }
 
-    /// Lets one wait.
+    /// Lets one wait. Places of a full tier are shared as its turns are: see [`Self::displaced_by`].
     ///
     /// # Errors
-    /// [`Refused`] where its tier is full, or its deadline would come before its turn.
-    pub fn push(&mut self, mut waiter: Waiter<T>, now_ns: u64) -> Result<WaiterId, Refused> {
+    /// [`Refused`] where its deadline would come before its turn, or its tier is full and nobody has to leave for it.
+    pub fn push(&mut self, mut waiter: Waiter<T>, now_ns: u64) -> Result<Place<T>, Refused> {
         waiter.tokens = waiter.tokens.clamp(1, TOKENS_MAX);
         let refusal = |refusal, estimate_ns| Err(Refused { refusal, estimate_ns });
-        if self.waiting(waiter.tier) >= self.length {
-            return refusal(Refusal::Full, self.estimate_ns(&waiter, now_ns));
-        }
         let left_ns = waiter.deadline_ns.saturating_sub(now_ns);
         let estimate_ns = self.estimate_ns(&waiter, now_ns);
         if left_ns == 0 || estimate_ns.is_some_and(|estimate_ns| estimate_ns > left_ns) {
             return refusal(Refusal::TooLate, estimate_ns);
+        }
+        let mut displaced = None;
+        if self.waiting(waiter.tier) >= self.length {
+            displaced = self.displaced_by(&waiter).and_then(|id| Some((id, self.remove(id, now_ns)?)));
+            if displaced.is_none() {
+                return refusal(Refusal::Full, estimate_ns);
+            }
         }
         let lift = self.lift(&waiter);
         let at = self.tier_index(waiter.tier);
@@ -206,7 +219,25 @@ impl<T> FairQueue<T> {
         self.deadlines.insert((waiter.deadline_ns, id));
         self.tiers[at].waiting += 1;
         self.tiers[at].classes[waiter.class as usize].push(id, waiter);
-        Ok(id)
+        Ok(Place { id, displaced })
+    }
+
+    /// Who has to leave a full tier for a newcomer: of those in its least urgent class, the newest of the tenant of whom
+    /// most wait there, if the newcomer is more urgent, or of a tenant of whom fewer would wait even with it. So neither
+    /// one tenant nor work that can wait keeps the others out, and nobody is driven out by an equal.
+    fn displaced_by(&self, waiter: &Waiter<T>) -> Option<WaiterId> {
+        let tier = self.tiers.iter().find(|tier| tier.id == waiter.tier)?;
+        let mut crowds = tier.classes.iter().enumerate().rev();
+        let (class, waiting, newest) = crowds.find_map(|(class, tenants)| {
+            let (waiting, newest) = tenants.largest()?;
+            Some((class, waiting, newest))
+        })?;
+        let gives_way = match class.cmp(&(waiter.class as usize)) {
+            Ordering::Greater => true,
+            Ordering::Equal => waiting > tier.classes[class].waiting(waiter.tenant) + 1,
+            Ordering::Less => false,
+        };
+        gives_way.then_some(newest)
     }
 
     /// Takes one out that waits no longer; it is not charged. `None`: it does not wait.

@@ -183,7 +183,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Push(waiter) => {
-                    let id = queue.push(waiter.clone(), 0).unwrap();
+                    let id = queue.push(waiter.clone(), 0).unwrap().id;
                     model.push(id, waiter);
                     ids.push(id);
                 }
@@ -227,7 +227,7 @@ proptest! {
         let mut actual = Slow::new();
         let mut push = |queue: &mut FairQueue<()>, actual: &mut Slow<WaiterId, u64>, tenant: u64| {
             let (charged, used, _) = costs.next().unwrap();
-            actual.insert(queue.push(waiter(0, tenant, charged), 0).unwrap(), used);
+            actual.insert(queue.push(waiter(0, tenant, charged), 0).unwrap().id, used);
         };
         let (mut gap, mut lowest, mut highest) = (0_i64, 0_i64, 0_i64);
         let (mut largest, mut error) = (0, 0);
@@ -328,9 +328,9 @@ fn one_that_is_dearer_than_thought_pays_later_even_if_it_waits_for_each_answer()
 #[test]
 fn the_first_keeps_what_it_waits_for_and_nothing_else() {
     let mut queue = queue(100);
-    let large = queue.push(Waiter { deployments: smallvec![0, 1], ..waiter(0, 1, 900) }, 0).unwrap();
+    let large = queue.push(Waiter { deployments: smallvec![0, 1], ..waiter(0, 1, 900) }, 0).unwrap().id;
     queue.push(Waiter { deployments: smallvec![1], ..waiter(0, 2, 1) }, 0).unwrap();
-    let elsewhere = queue.push(Waiter { deployments: smallvec![1, 2], ..waiter(0, 3, 1) }, 0).unwrap();
+    let elsewhere = queue.push(Waiter { deployments: smallvec![1, 2], ..waiter(0, 3, 1) }, 0).unwrap().id;
     let fits = |waiter: &Waiter<()>, _| waiter.tokens <= 100;
     let popped = queue.pop_fitting(0, fits).map(|(id, _, deployment)| (id, deployment));
     assert_eq!(popped, Some((elsewhere, 2)));
@@ -354,12 +354,42 @@ fn classes_go_in_order_within_a_tier_and_not_beyond_it() {
 fn a_queue_is_bounded_by_tier() {
     let mut queue = queue(2);
     queue.push(waiter(0, 1, 10), 0).unwrap();
-    let leaves = queue.push(waiter(0, 2, 10), 0).unwrap();
-    assert_eq!(queue.push(waiter(0, 3, 10), 0), Err(Refused { refusal: Refusal::Full, estimate_ns: None }));
+    let leaves = queue.push(waiter(0, 2, 10), 0).unwrap().id;
+    let refused = queue.push(waiter(0, 3, 10), 0).unwrap_err();
+    assert_eq!(refused, Refused { refusal: Refusal::Full, estimate_ns: None });
     queue.push(waiter(1, 3, 10), 0).unwrap();
     queue.remove(leaves, 0);
     queue.push(waiter(0, 3, 10), 0).unwrap();
     assert_eq!((queue.waiting(0), queue.waiting(1), queue.waiting(7), queue.len()), (2, 1, 0, 3));
+}
+
+/// Whoever asks for places, and how often: of those who asked for as many as their share none has fewer.
+#[test]
+fn places_of_a_full_tier_are_shared_by_tenants_and_given_to_the_urgent() {
+    let mut queue = queue(12);
+    let mut enter = |tenant: u64, class: Latency| {
+        let place = queue.push(Waiter { class, ..waiter(0, tenant, 10) }, 0);
+        place.map(|place| place.displaced.map(|(id, waiter)| (id, waiter.tenant, waiter.class)))
+    };
+    for _ in 0..12 {
+        assert_eq!(enter(1, Latency::Batch), Ok(None));
+    }
+    let full = Err(Refused { refusal: Refusal::Full, estimate_ns: None });
+    assert_eq!(enter(1, Latency::Batch), full, "nobody drives out its own");
+    for newest in [11, 10, 9, 8, 7, 6] {
+        assert_eq!(enter(2, Latency::Batch), Ok(Some((newest, 1, Latency::Batch))));
+    }
+    assert_eq!(enter(2, Latency::Batch), full, "both have the same");
+    for tenant in [3, 3, 3, 3, 1, 2] {
+        assert!(matches!(enter(tenant, Latency::Interactive), Ok(Some((_, 1 | 2, Latency::Batch)))));
+    }
+    for _ in 0..6 {
+        assert!(matches!(enter(3, Latency::Interactive), Ok(Some((_, 1 | 2, Latency::Batch)))));
+    }
+    for class in [Latency::Background, Latency::Batch] {
+        assert_eq!(enter(4, class), full, "all that wait are more urgent");
+    }
+    assert!(matches!(enter(4, Latency::Interactive), Ok(Some((_, 3, _)))));
 }
 
 #[test]
@@ -389,8 +419,8 @@ fn who_cant_be_served_in_time_is_told_at_once() {
 #[test]
 fn who_is_past_its_deadline_is_never_served() {
     let mut queue = queue(100);
-    let first = queue.push(Waiter { deadline_ns: 5, ..waiter(0, 1, 10) }, 0).unwrap();
-    let second = queue.push(Waiter { deadline_ns: 9, ..waiter(0, 1, 10) }, 0).unwrap();
+    let first = queue.push(Waiter { deadline_ns: 5, ..waiter(0, 1, 10) }, 0).unwrap().id;
+    let second = queue.push(Waiter { deadline_ns: 9, ..waiter(0, 1, 10) }, 0).unwrap().id;
     assert!(queue.pop_expired(4).is_none());
     assert_eq!(queue.pop_fitting(5, |_, _| true).map(|(id, ..)| id), Some(second));
     assert_eq!(queue.pop_expired(5).map(|(id, _)| id), Some(first));

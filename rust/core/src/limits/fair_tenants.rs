@@ -128,6 +128,18 @@ impl<T> FairTenants<T> {
         })
     }
 
+    /// How many of a tenant's wait.
+    pub(super) fn waiting(&self, tenant: u64) -> usize {
+        self.tenants.get(&tenant).map_or(0, |tenant| tenant.waiters.len())
+    }
+
+    /// Of the tenant of whom most wait: how many, and the newest; of equals the one that came last. Takes a step for each
+    /// tenant.
+    pub(super) fn largest(&self) -> Option<(usize, WaiterId)> {
+        let waiters = self.waiting.iter().filter_map(|rank| Some(&self.tenants.get(&rank.tenant)?.waiters));
+        waiters.filter_map(|waiters| Some((waiters.len(), *waiters.last_key_value()?.0))).max()
+    }
+
     /// Tokens that wait for these.
     pub(super) fn load(&self, deployments: &[u64]) -> u64 {
         self.load.of(deployments)

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::limits::capacity::{Blocked, Need};
-use fastgate_core::limits::fair_queue::{Account, FairQueue, Refusal, Refused, Waiter, WaiterId};
+use fastgate_core::limits::fair_queue::{Account, FairQueue, Place, Refusal, Refused, Waiter, WaiterId};
 use fastgate_core::tables::{Latency, Tables};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -80,7 +80,7 @@ pub(crate) struct TierStanding {
     pub(crate) served: u64,
     /// How long those waited, together.
     pub(crate) waited: Duration,
-    /// Refused at once because the queue was full.
+    /// Refused because the queue was full: at once, or when another had a better claim to the place.
     pub(crate) refused_full: u64,
     /// Refused because their turn would have come too late, or did.
     pub(crate) refused_late: u64,
@@ -131,7 +131,7 @@ struct Desk {
 #[derive(Debug)]
 enum Outcome {
     Served(Taken),
-    Expired,
+    Refused(Refusal),
 }
 
 /// What one who waits is told.
@@ -219,13 +219,22 @@ impl TierQueues {
             state.queue.push(waiter, now_ns)
         };
         match pushed {
-            Ok(id) => {
+            Ok(Place { id, displaced }) => {
+                let mut woken: SmallVec<[Waker; 8]> = SmallVec::new();
+                if let Some((id, waiter)) = displaced {
+                    waiter.payload.vacate();
+                    state.count(waiter.tier, |standing| standing.refused_full += 1);
+                    state.hand(id, Outcome::Refused(Refusal::Full), &mut woken);
+                }
                 state.desks.insert(id, Desk::default());
                 for deployment in &eligible {
                     meters(deployment).waiting.fetch_add(1, Ordering::Relaxed);
                 }
                 self.waiting.store(state.queue.len(), Ordering::Relaxed);
                 self.serve(state, now);
+                for waker in woken {
+                    waker.wake();
+                }
                 Ok(id)
             }
             Err(refused) => {
@@ -254,7 +263,7 @@ impl TierQueues {
             state.desks.remove(&id);
             return match outcome {
                 Outcome::Served(taken) => Answer::Over(Ok(taken)),
-                Outcome::Expired => late(),
+                Outcome::Refused(refusal) => Answer::Over(Err(QueueRefusal { refusal, estimate_ms: None })),
             };
         }
         desk.waker = Some(waker.clone());
@@ -303,7 +312,7 @@ impl TierQueues {
         while let Some((id, waiter)) = state.queue.pop_expired(now_ns) {
             waiter.payload.vacate();
             state.count(waiter.tier, |standing| standing.refused_late += 1);
-            state.hand(id, Outcome::Expired, &mut woken);
+            state.hand(id, Outcome::Refused(Refusal::TooLate), &mut woken);
         }
         loop {
             let mut taken = None;

@@ -137,6 +137,24 @@ async fn a_full_queue_refuses_at_once_by_tier() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_has_to_leave_for_another_is_told_at_once() {
+    let (gateway, capacities) = one_call();
+    let held = take(&capacities).unwrap();
+    let batch = WaiterInfo { class: Latency::Batch, ..info(&[0], 1, PATIENCE) };
+    let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(capacities.wait(batch))).collect();
+    assert!(waiting.iter_mut().all(|wait| poll(wait.as_mut()).is_pending()));
+    let mut urgent = Box::pin(capacities.wait(info(&[0], 1, PATIENCE)));
+    assert!(poll(urgent.as_mut()).is_pending());
+    let refused = waiting.pop().unwrap().await.unwrap_err();
+    assert_eq!(refused, QueueRefusal { refusal: Refusal::Full, estimate_ms: None });
+    held.settle(None, Instant::now());
+    urgent.await.unwrap().settle(None, Instant::now());
+    waiting.pop().unwrap().await.unwrap().settle(None, Instant::now());
+    let none = gateway.registry.queues().standing().into_iter().find(|tier| tier.tier.is_none()).unwrap();
+    assert_eq!((none.waiting, none.served, none.refused_full), (0, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_leaves_is_out_at_once_and_gives_back_what_it_just_got() {
     let (gateway, capacities) = one_call();
     let held = take(&capacities).unwrap();
