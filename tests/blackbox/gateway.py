@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import openai
 from tests.blackbox.configuration import KEY, ONE_ATTEMPT, SECRETS, server
@@ -138,7 +138,8 @@ class Gateway:
         new.write_text(self._server + config)
         new.replace(self.config_file)
 
-    def start_process(self) -> "subprocess.Popen[bytes]":
+    def start_process(self, stdout: IO[bytes] | None = None) -> "subprocess.Popen[bytes]":
+        """Start it; what it prints goes to its log unless `stdout` is given, what it logs always does."""
         values = {"host": "127.0.0.1", "port": str(self.port), "config": str(self.config_file)}
         command = [part.format_map(values) for part in DOORS[self.door]]
         environment = {
@@ -149,7 +150,7 @@ class Gateway:
         }
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
-                command, stdout=log, stderr=log, env=environment, cwd=self.config_file.parent
+                command, stdout=stdout or log, stderr=log, env=environment, cwd=self.config_file.parent
             )
 
     def log(self) -> str:

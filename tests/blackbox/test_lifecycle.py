@@ -146,6 +146,18 @@ def test_a_second_signal_ends_at_once(start: Start, upstream: Upstream) -> None:
     gateway.process.returncode = 0
 
 
+def test_a_gateway_serves_where_its_banner_cant_be_printed(start: Start, upstream: Upstream) -> None:
+    gateway = start("native", configuration.open_provider(upstream.base_url))
+    gateway.stop()
+    with Path("/dev/full").open("wb") as full:
+        gateway.process = gateway.start_process(stdout=full)
+    gateway.wait_until_ready()
+    assert gateway.chat(chat_body()).status == 200
+    assert "standard output can't be written" in gateway.log()
+    gateway.process.send_signal(signal.SIGTERM)
+    assert gateway.process.wait(10) == 0
+
+
 @pytest.mark.parametrize("with_sighup", [False, True])
 def test_sighup_reads_the_file_again(start: Start, upstream: Upstream, with_sighup: bool) -> None:
     config = configuration.open_provider(upstream.base_url)

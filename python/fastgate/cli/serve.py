@@ -53,7 +53,7 @@ def serve(control: ControlPlane) -> int:
                 answering = AdminThread(control)
             from fastgate.cli.banner import banner
 
-            print(banner(control.config, address, admin), flush=True)
+            _say(banner(control.config, address, admin))
             while not signals.stop.wait(POLL_S):
                 if signals.take_reload():
                     control.reload()
@@ -68,6 +68,18 @@ def serve(control: ControlPlane) -> int:
     if not finished:
         logger.warning("stopped with requests still in flight")
     return 0 if finished else 1
+
+
+def _say(text: str) -> None:
+    """Print it; a gateway goes on where nobody can read that."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        logger.warning("standard output can't be written: %s", error.strerror)
+        # What is left in its buffer would be tried again at the end, and fail the exit.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _close(control: ControlPlane) -> bool:
