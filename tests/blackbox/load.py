@@ -22,7 +22,8 @@ class Load:
 
     A request is *answered* if a whole, right answer came. It is *refused* if it began after `mark_stop` and
     got not one byte: an idle connection was gone. It is refused too if `mark_stop` came while it still
-    connected and the listener was gone: nothing of it was ever sent. Anything else has *failed*.
+    connected and the listener was gone: nothing of it was ever sent. Anything else has *failed*; but where
+    `drops_backlog`, a new connection that a stop resets before any byte came was refused as well.
     """
 
     port: int
@@ -30,6 +31,8 @@ class Load:
     workers: int = 8
     new_connections: bool = False
     """Every request on a connection of its own, for every fourth worker."""
+    drops_backlog: bool = False
+    """The server closes its listener on connections that it has not accepted; the kernel resets those."""
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
@@ -67,8 +70,11 @@ class Load:
                 "127.0.0.1", self.port, timeout=CLIENT_TIMEOUT_S
             )
             began = time.monotonic()
+            is_new = connection.sock is None
             outcome, detail = self._ask(connection, is_stream)
-            if outcome in ("nothing", "no_listener"):
+            if outcome == "reset" and not (self.drops_backlog and is_new):
+                outcome = "nothing"
+            if outcome in ("nothing", "no_listener", "reset"):
                 latest = began if outcome == "nothing" else time.monotonic()
                 after_stop = self._stopped_at is not None and latest >= self._stopped_at
                 outcome = "refused" if after_stop else "failed"
@@ -85,15 +91,19 @@ class Load:
             connection.close()
 
     def _ask(self, connection: http.client.HTTPConnection, is_stream: bool) -> tuple[str, str]:
-        """`nothing` if not one byte of an answer came, `no_listener` if it could not even connect."""
+        """`nothing` if not one byte of an answer came, `reset` if what was sent was not read either,
+        `no_listener` if it could not even connect.
+        """
         headers = {"content-type": "application/json", "authorization": f"Bearer {self.key}"}
         try:
             connection.request("POST", CHAT, chat_body(stream=is_stream), headers)
             response = connection.getresponse()
         except ConnectionRefusedError as error:
             return "no_listener", repr(error)
-        except (http.client.RemoteDisconnected, ConnectionError) as error:
+        except http.client.RemoteDisconnected as error:
             return "nothing", repr(error)
+        except ConnectionError as error:
+            return "reset", repr(error)
         except (OSError, http.client.HTTPException) as error:
             return "failed", repr(error)
         try:

@@ -24,7 +24,9 @@ def answers_models(gateway: Gateway, headers: dict[str, str]) -> bool:
 def test_sigterm_under_load_loses_nothing(door: str, start: Start, upstream: Upstream) -> None:
     upstream.script(content="one two three four five", chunks=5, first_token_ms=20, gap_ms=10)
     gateway = start(door, configuration.open_provider(upstream.base_url))
-    with Load(gateway.port, KEY, new_connections=True) as load:
+    # Only the native door's listener is ours to drain.
+    drops_backlog = door.startswith("granian")
+    with Load(gateway.port, KEY, new_connections=True, drops_backlog=drops_backlog) as load:
         until(lambda: load.answered() >= 50, "load under way")
         load.mark_stop()
         gateway.process.send_signal(signal.SIGTERM)
