@@ -363,7 +363,6 @@ fn a_queue_is_bounded_by_tier() {
     assert_eq!((queue.waiting(0), queue.waiting(1), queue.waiting(7), queue.len()), (2, 1, 0, 3));
 }
 
-/// Whoever asks for places, and how often: of those who asked for as many as their share none has fewer.
 #[test]
 fn places_of_a_full_tier_are_shared_by_tenants_and_given_to_the_urgent() {
     let mut queue = queue(12);

@@ -78,14 +78,6 @@ struct Open {
     cost_pusd: u64,
 }
 
-/// What a spool gave back.
-#[derive(Debug, Default)]
-pub(crate) struct Restored {
-    pub(crate) records: u64,
-    /// Reservations of exchanges that the gateway died in.
-    pub(crate) lost: u64,
-}
-
 /// Books everything in the spool that a rule still counts, and settles what is open.
 ///
 /// # Errors
@@ -97,8 +89,7 @@ pub(crate) fn restore(
     tables: &Tables,
     directory: &Path,
     writer: &mut SpoolWriter,
-) -> Result<Restored, String> {
-    let mut restored = Restored::default();
+) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("what was used can't be read from {}: {error}", directory.display());
     let now = customers.present();
     let since = SystemTime::now().checked_sub(longest_window(tables));
@@ -119,7 +110,6 @@ pub(crate) fn restore(
                 None => {
                     let reserved = open.remove(&*entry.id);
                     replay.book(&entry, entry.used(reserved.as_ref()));
-                    restored.records += 1;
                 }
                 Some("reservation") => {
                     let cost_pusd = entry.cost_pusd.map_or(0, i64::unsigned_abs);
@@ -143,9 +133,8 @@ pub(crate) fn restore(
             cost_pusd: lost.cost_pusd,
         };
         replay.book(&entry, used);
-        restored.lost += 1;
     }
-    Ok(restored)
+    Ok(())
 }
 
 struct Replay<'a> {
