@@ -186,23 +186,43 @@ impl<'a, C: Conditions> Order<'a, C> {
         };
         let Some(key) = key else { return self.shuffle(candidates) };
         let key = sticky::hash(key.as_bytes());
-        for candidate in &mut *candidates {
+        let distances = candidates.iter().map(|candidate| {
             let id_hash = self.policy.deployments[candidate.deployment()].id_hash;
-            candidate.key = sticky::distance(key, id_hash, candidate.weight);
+            sticky::distance(key, id_hash, candidate.weight)
+        });
+        let nearest = nearest(distances);
+        bring_to_front(candidates, nearest);
+    }
+}
+
+/// Bits of a distance that give way to the place it was found at; what is left tells 2³⁶ distances of one magnitude apart.
+const PLACE_BITS: u32 = 16;
+const PLACES: usize = 1 << PLACE_BITS;
+
+/// The places of the lowest distances, nearest first; [`PLACES`] or more where there are fewer. Which is nearer can't be
+/// predicted, so nothing here branches: each distance sinks past the nearer ones, a place that fell out goes with it.
+fn nearest(distances: impl Iterator<Item = u64>) -> [usize; DRAWS_MAX] {
+    let mut nearest = [u64::MAX; DRAWS_MAX];
+    // Beyond the last place nobody is picked first; no group is so large.
+    for (place, distance) in (0..PLACES as u64).zip(distances) {
+        let mut sinking = distance & !(PLACES as u64 - 1) | place;
+        for held in &mut nearest {
+            (*held, sinking) = (sinking.min(*held), sinking.max(*held));
         }
-        let mut left = candidates;
-        for _ in 0..DRAWS_MAX {
-            if left.len() < 2 {
-                return;
-            }
-            // Which is nearer can't be predicted, so nothing here branches.
-            let (mut nearest, mut key) = (0, u64::MAX);
-            for (place, candidate) in left.iter().enumerate() {
-                nearest = if candidate.key < key { place } else { nearest };
-                key = key.min(candidate.key);
-            }
-            left.swap(0, nearest);
-            left = &mut left[1..];
+    }
+    nearest.map(|packed| if packed == u64::MAX { PLACES } else { packed as usize % PLACES })
+}
+
+/// Swaps those at some places to the front, in that order; places beyond the end are none.
+fn bring_to_front(candidates: &mut [Candidate], mut places: [usize; DRAWS_MAX]) {
+    for front in 0..DRAWS_MAX {
+        let place = places[front];
+        if place >= candidates.len() {
+            return;
+        }
+        candidates.swap(front, place);
+        for later in &mut places[front + 1..] {
+            *later = if *later == front { place } else { *later };
         }
     }
 }
