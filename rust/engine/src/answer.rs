@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, res
 use crate::body::ResponseBody;
 use crate::clock::{microseconds, milliseconds};
 use crate::flight::Flight;
+use crate::header_texts::HeaderTexts;
 use crate::idempotency::Subscription;
 use crate::operation::{Gives, Goes, Operation};
 use crate::record::Record;
@@ -153,7 +154,7 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement) -> Response<Respon
             let mut response = refusal(&failure, request_id);
             settlement.record.respond(response.status());
             settlement.settle(Outcome::Failed(failure.cause));
-            describe(response.headers_mut(), &settlement.record);
+            describe(response.headers_mut(), &settlement.record, None);
             response
         }
         Reply::Error { head, body } => {
@@ -167,7 +168,7 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement) -> Response<Respon
         Reply::Events { flight, events } => {
             let mut head = passed_on(&flight.head, (), header_room(&settlement.record));
             settlement.record.respond(flight.head.status);
-            describe(head.headers_mut(), &settlement.record);
+            describe(head.headers_mut(), &settlement.record, None);
             let relay = Relay::events(flight, settlement, events);
             head.map(|()| ResponseBody::Relay(Box::new(relay)))
         }
@@ -177,7 +178,7 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement) -> Response<Respon
                 head.headers_mut().insert(header::CONTENT_LENGTH, length.clone());
             }
             settlement.record.respond(flight.head.status);
-            describe(head.headers_mut(), &settlement.record);
+            describe(head.headers_mut(), &settlement.record, None);
             let relay = Relay::bytes(flight, settlement, first);
             head.map(|()| ResponseBody::Relay(Box::new(relay)))
         }
@@ -194,10 +195,7 @@ fn at_hand(
     let mut response = passed_on(head, ResponseBody::Whole(body), header_room(&settlement.record));
     settlement.record.respond(head.status);
     settlement.settle(outcome);
-    describe(response.headers_mut(), &settlement.record);
-    if let Some(cost_usd) = settlement.record.cost().known().and_then(usd) {
-        response.headers_mut().insert(COST, cost_usd);
-    }
+    describe(response.headers_mut(), &settlement.record, settlement.record.cost().known());
     response
 }
 
@@ -257,39 +255,32 @@ const fn header_room(record: &Record) -> usize {
     if record.reservation.is_some() { 24 } else { 12 }
 }
 
-/// Adds the gateway's own headers.
-fn describe(headers: &mut HeaderMap, record: &Record) {
-    if let Ok(request_id) = HeaderValue::from_str(record.id.as_str()) {
-        headers.insert(REQUEST_ID, request_id);
-    }
-    headers.insert(
-        ATTEMPTS,
-        match record.attempts {
-            1 => HeaderValue::from_static("1"),
-            attempts => HeaderValue::from(attempts),
-        },
-    );
-    if !record.trail.is_empty()
-        && let Ok(trail) = HeaderValue::from_bytes(&record.trail.header(&record.snapshot.tables))
-    {
-        headers.insert(TRAIL, trail);
+/// Adds the gateway's own headers; the cost where the answer is at hand as a whole.
+fn describe(headers: &mut HeaderMap, record: &Record, cost_pusd: Option<i64>) {
+    let mut texts = HeaderTexts::new();
+    texts.text(REQUEST_ID, record.id.as_str().as_bytes());
+    texts.number(ATTEMPTS, record.attempts);
+    if !record.trail.is_empty() {
+        texts.text(TRAIL, &record.trail.header(&record.snapshot.tables));
     }
     if let Some(budget) = record.budget {
-        headers.insert(BUDGET, milliseconds(budget).into());
-        headers.insert(BUDGET_LEFT, milliseconds(budget.saturating_sub(record.elapsed())).into());
+        texts.number(BUDGET, milliseconds(budget));
+        texts.number(BUDGET_LEFT, milliseconds(budget.saturating_sub(record.elapsed())));
     }
     if let Some(reservation) = &record.reservation {
-        reservation.describe(&record.snapshot.tables.limits, headers);
+        reservation.describe(&record.snapshot.tables.limits, &mut texts);
     }
-    if let Some(model) = record.downgraded_to()
-        && let Ok(model) = HeaderValue::from_str(model)
-    {
-        headers.insert(DOWNGRADED, model);
+    if let Some(model) = record.downgraded_to() {
+        texts.text(DOWNGRADED, model.as_bytes());
     }
+    if let Some(cost_pusd) = cost_pusd {
+        texts.put(COST, |written| write_usd(written, cost_pusd.into()));
+    }
+    texts.number(OVERHEAD, microseconds(record.overhead()));
+    texts.insert_into(headers);
     if let Some(deployment) = record.deployment {
         headers.insert(DEPLOYMENT, record.snapshot.deployment_names[deployment].clone());
     }
-    headers.insert(OVERHEAD, HeaderValue::from(microseconds(record.overhead())));
 }
 
 /// Leaves hints out that would make a client wait for too long, or that nobody can read.
@@ -302,12 +293,6 @@ fn bound_retry_hints(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-}
-
-fn usd(pusd: i64) -> Option<HeaderValue> {
-    let mut text = Vec::with_capacity(16);
-    write_usd(&mut text, pusd.into());
-    HeaderValue::try_from(text).ok()
 }
 
 fn passed_on<B>(head: &response::Parts, body: B, room: usize) -> Response<B> {

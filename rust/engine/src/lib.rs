@@ -21,6 +21,7 @@ mod flight;
 pub mod gateway;
 mod gather;
 pub mod guard;
+mod header_texts;
 pub mod idempotency;
 mod identity;
 mod joined;

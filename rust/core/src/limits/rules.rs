@@ -113,8 +113,9 @@ impl Rules {
     /// bucket can't run at two speeds.
     #[must_use]
     pub fn applied(&self, who: &Who<'_>) -> Vec<Applied> {
-        let mut applied = Vec::new();
-        let mut hashes = SmallVec::<[(ScopeSet, u128); 4]>::new();
+        // Room for most configurations at once: growing costs more than what is looked up here.
+        let mut applied = Vec::with_capacity(8);
+        let mut hashes = SmallVec::<[(ScopeSet, u128); 8]>::new();
         for index in self.index.candidates(who).into_iter().flatten() {
             let rule = &self.list[*index];
             let lacks_session = rule.per.has(Scope::Session) && who.session.is_none();

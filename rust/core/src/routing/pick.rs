@@ -196,8 +196,7 @@ impl<'a, C: Conditions> Order<'a, C> {
 }
 
 /// Bits of a distance that give way to the place it was found at; what is left tells 2³⁶ distances of one magnitude apart.
-const PLACE_BITS: u32 = 16;
-const PLACES: usize = 1 << PLACE_BITS;
+const PLACES: usize = 1 << u16::BITS;
 
 /// The places of the lowest distances, nearest first; [`PLACES`] or more where there are fewer. Which is nearer can't be
 /// predicted, so nothing here branches: each distance sinks past the nearer ones, a place that fell out goes with it.
@@ -210,7 +209,10 @@ fn nearest(distances: impl Iterator<Item = u64>) -> [usize; DRAWS_MAX] {
             (*held, sinking) = (sinking.min(*held), sinking.max(*held));
         }
     }
-    nearest.map(|packed| if packed == u64::MAX { PLACES } else { packed as usize % PLACES })
+    nearest.map(|packed| {
+        let [low, high, ..] = packed.to_le_bytes();
+        if packed == u64::MAX { PLACES } else { usize::from(u16::from_le_bytes([low, high])) }
+    })
 }
 
 /// Swaps those at some places to the front, in that order; places beyond the end are none.
