@@ -468,26 +468,47 @@ impl<'text> Reader<'text> {
 
 /// Length of the run of bytes that need no look: not a quote, a backslash or a control character.
 ///
-/// Eight bytes at a time: most of a prompt is plain text, and this is where the reader spends its time.
+/// Eight bytes at a time, and four times that once a text is longer than a name: most of a prompt is plain text, and this
+/// is where the reader spends its time.
 pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
     let mut length = 0;
     let (words, _) = bytes.as_chunks::<8>();
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        let quote = word ^ (ONES * u64::from(b'"'));
-        let backslash = word ^ (ONES * u64::from(b'\\'));
-        let special = (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
-        let special = special & HIGHS;
+    let (first, rest) = words.split_at(words.len().min(2));
+    for word in first {
+        let special = special(*word);
+        if special != 0 {
+            return length + special.trailing_zeros() as usize / 8;
+        }
+        length += 8;
+    }
+    let (blocks, _) = rest.as_chunks::<4>();
+    for [first, second, third, fourth] in blocks {
+        if special(*first) | special(*second) | special(*third) | special(*fourth) != 0 {
+            break;
+        }
+        length += 32;
+    }
+    for word in &words[length / 8..] {
+        let special = special(*word);
         if special != 0 {
             return length + special.trailing_zeros() as usize / 8;
         }
         length += 8;
     }
     length + bytes[length..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
+}
+
+/// The highest bit of the first byte that is a quote, a backslash or a control character; of later ones perhaps too.
+const fn special(word: [u8; 8]) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let word = u64::from_le_bytes(word);
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let special = (quote.wrapping_sub(ONES) & !quote)
+        | (backslash.wrapping_sub(ONES) & !backslash)
+        | (word.wrapping_sub(ONES * 0x20) & !word);
+    special & HIGHS
 }
 
 /// Whether a key occurs twice. Few keys are compared in pairs; many are sorted, so that a hostile object stays cheap.

@@ -2,6 +2,8 @@
 //!
 //! A serialiser that looks through every name for characters to escape takes several times as long.
 
+use crate::json::plain_prefix;
+
 /// An object that is being written.
 #[derive(Debug)]
 pub struct JsonObject<'text> {
@@ -105,10 +107,8 @@ pub fn write_list<I: IntoIterator>(into: &mut Vec<u8>, items: I, mut write: impl
 }
 
 fn write_text(into: &mut Vec<u8>, text: &str) {
-    // Counted, so that the loop has no early end: that lets it go many bytes at a time.
-    let escapes = text.bytes().filter(|byte| *byte < b' ' || *byte == b'"' || *byte == b'\\' || *byte == 0x7f).count();
-    if escapes > 0 {
-        // JSON lets DEL stand as it is; a terminal does not.
+    // JSON lets DEL stand as it is; a terminal does not.
+    if plain_prefix(text.as_bytes()) < text.len() || memchr::memchr(0x7f, text.as_bytes()).is_some() {
         let quoted = serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f");
         into.extend_from_slice(quoted.as_bytes());
         return;

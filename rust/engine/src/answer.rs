@@ -4,7 +4,6 @@ use bytes::Bytes;
 use fastgate_core::dialects::{Answer, Flaw, openai};
 use fastgate_core::failure::{Cause, Failure, RETRY_AFTER_LIMIT_S};
 use fastgate_core::resilience::{Action, Reason, Verdict};
-use fastgate_core::telemetry::access_line::write_usd;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
 
 use crate::body::ResponseBody;
@@ -274,7 +273,7 @@ fn describe(headers: &mut HeaderMap, record: &Record, cost_pusd: Option<i64>) {
         texts.text(DOWNGRADED, model.as_bytes());
     }
     if let Some(cost_pusd) = cost_pusd {
-        texts.put(COST, |written| write_usd(written, cost_pusd.into()));
+        texts.usd(COST, cost_pusd.into());
     }
     texts.number(OVERHEAD, microseconds(record.overhead()));
     texts.insert_into(headers);

@@ -1,10 +1,9 @@
 //! Headers whose values share one piece of memory: an answer has a dozen of them, and each would be allocated alone.
 
-use std::fmt;
-use std::io::Write;
 use std::ops::Range;
 
 use bytes::Bytes;
+use fastgate_core::telemetry::access_line::write_usd;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
@@ -24,15 +23,9 @@ impl HeaderTexts {
         Self { written: Vec::with_capacity(BYTES), headers: SmallVec::new() }
     }
 
-    /// A value that is formatted.
-    pub(crate) fn format(&mut self, name: HeaderName, value: fmt::Arguments<'_>) {
-        // Into memory: nothing here can fail.
-        self.put(name, |written| drop(written.write_fmt(value)));
-    }
-
     /// A value as it is.
     pub(crate) fn text(&mut self, name: HeaderName, value: &[u8]) {
-        self.put(name, |written| written.extend_from_slice(value));
+        self.write(name, |written| written.0.extend_from_slice(value));
     }
 
     /// A number.
@@ -40,10 +33,15 @@ impl HeaderTexts {
         self.text(name, itoa::Buffer::new().format(value).as_bytes());
     }
 
-    /// A value that is written behind what is there.
-    pub(crate) fn put(&mut self, name: HeaderName, write: impl FnOnce(&mut Vec<u8>)) {
+    /// An amount of money, of picodollars in dollars.
+    pub(crate) fn usd(&mut self, name: HeaderName, pusd: i128) {
+        self.write(name, |value| write_usd(value.0, pusd));
+    }
+
+    /// A value that is written in pieces.
+    pub(crate) fn write(&mut self, name: HeaderName, write: impl FnOnce(&mut ValueText<'_>)) {
         let start = self.written.len();
-        write(&mut self.written);
+        write(&mut ValueText(&mut self.written));
         self.headers.push((name, start..self.written.len()));
     }
 
@@ -55,6 +53,42 @@ impl HeaderTexts {
                 headers.insert(name, value);
             }
         }
+    }
+}
+
+/// A value that is being written; half as long as by way of `format!`.
+#[derive(Debug)]
+pub(crate) struct ValueText<'a>(&'a mut Vec<u8>);
+
+impl ValueText<'_> {
+    /// A text as it is.
+    pub(crate) fn text(&mut self, text: &str) -> &mut Self {
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    /// A number.
+    pub(crate) fn number(&mut self, number: impl itoa::Integer) -> &mut Self {
+        self.text(itoa::Buffer::new().format(number))
+    }
+
+    /// A text as a string of RFC 9651, which is ASCII.
+    pub(crate) fn quoted(&mut self, text: &str) -> &mut Self {
+        self.0.push(b'"');
+        let plain_bytes =
+            text.bytes().take_while(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(byte)).count();
+        let (plain, rest) = text.split_at(plain_bytes);
+        self.text(plain);
+        for character in rest.chars() {
+            match character {
+                '"' => self.text("\\\""),
+                '\\' => self.text("\\\\"),
+                ' '..='~' => self.text(character.encode_utf8(&mut [0; 4])),
+                _ => self.text("?"),
+            };
+        }
+        self.0.push(b'"');
+        self
     }
 }
 
@@ -72,7 +106,9 @@ mod tests {
         headers.append(FIRST, HeaderValue::from_static("older"));
         let mut texts = HeaderTexts::new();
         texts.number(FIRST, u64::MAX);
-        texts.format(SECOND, format_args!("{}s", 7));
+        texts.write(SECOND, |value| {
+            value.number(7).text("s");
+        });
         texts.text(HeaderName::from_static("third"), &[b'x'; 2 * BYTES]);
         texts.insert_into(&mut headers);
         assert_eq!(headers.get_all(FIRST).iter().collect::<Vec<_>>(), ["18446744073709551615"]);
@@ -88,5 +124,12 @@ mod tests {
         texts.text(SECOND, b"c");
         texts.insert_into(&mut headers);
         assert_eq!((headers.len(), &headers[SECOND]), (1, &HeaderValue::from_static("c")));
+    }
+
+    #[test]
+    fn strings_are_of_ascii() {
+        let mut written = Vec::new();
+        ValueText(&mut written).quoted(r#"tenant "a\b": über"#);
+        assert_eq!(written, br#""tenant \"a\\b\": ?ber""#);
     }
 }

@@ -12,6 +12,13 @@ fn capabilities(body: &Value) -> Vec<&'static str> {
 }
 
 #[test]
+fn a_prompt_of_plain_words_is_seen_to_be_text_alone() {
+    let body = json!({"messages": [{"role": "user", "content": "a \"quoted\" word\n"}], "max_tokens": 5}).to_string();
+    assert!(Needs::is_text_alone(body.as_bytes()));
+    assert!(!Needs::is_text_alone(body.replace("word", "profile").as_bytes()));
+}
+
+#[test]
 fn fields_in_their_places_count() {
     let part = |part: Value| json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "?"}, part]}]});
     let item = |part: Value| json!({"input": [{"role": "user", "content": [part]}]});
@@ -166,6 +173,21 @@ proptest! {
     )) {
         let body = Value::from_iter(fields);
         prop_assert_eq!(read(&body).capabilities.iter().collect::<Vec<_>>(), oracle(&body), "{}", body);
+    }
+
+    #[test]
+    fn what_looks_like_text_alone_is(body in value(), part in prop::sample::select(vec![
+        "image_url", "input_image", "computer_call_output", "input_audio", "file", "input_file", "text",
+    ]), escaped in any::<bool>()) {
+        let mut text = json!({"messages": [{"content": [{"type": part}]}], "input": body}).to_string();
+        if escaped {
+            // A name may be written as no search finds it.
+            text = text.replace('i', "\\u0069").replace('o', "\\u006f");
+        }
+        let capabilities = Needs::read(text.as_bytes(), 64).expect("a JSON object").capabilities;
+        let beyond_text: CapabilitySet =
+            [Capability::ImageInput, Capability::AudioInput, Capability::AudioOutput, Capability::FileInput].into_iter().collect();
+        prop_assert!(!Needs::is_text_alone(text.as_bytes()) || !capabilities.intersects(beyond_text), "{}", text);
     }
 
     #[test]

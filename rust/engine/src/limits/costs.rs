@@ -100,7 +100,10 @@ impl Costs {
         let longest = |of: &dyn Fn(usize) -> Option<u64>| {
             deployments.iter().map(|deployment| of(*deployment)).try_fold(0, |longest, it| it.map(|it| longest.max(it)))
         };
-        let read = || Needs::read(payload.json()?, tables.bounds.json_depth).ok();
+        let read = || {
+            let body = payload.json().filter(|body| !Needs::is_text_alone(body))?;
+            Needs::read(body, tables.bounds.json_depth).ok()
+        };
         let needs = question.needs.or_else(read);
         let has = |capability| needs.is_some_and(|needs| needs.capabilities.contains(capability));
         let is_form = question.operation.takes == Takes::Form;

@@ -5,7 +5,6 @@
 
 use fastgate_core::tables::limits::{LimitRule, Period, Resource, Window};
 use http::HeaderName;
-use std::fmt::{self, Write};
 
 use super::line::Line;
 use super::reservation::Reservation;
@@ -45,18 +44,22 @@ impl Reservation {
             let unit = if rule.resource == Resource::Usd { MICRO_USD_PUSD } else { 1 };
             let (amount, remaining) = (line.amount / unit, line.standing.remaining / unit);
             let quota_unit = if rule.resource == Resource::Usd { ";qu=\"micro-usd\"" } else { "" };
-            let (name, window_s) = (Quoted(&rule.name), window_s(&rule.window));
-            texts.format(POLICY, format_args!("{name};q={amount};w={window_s}{quota_unit}"));
-            texts.format(RATE_LIMIT, format_args!("{name};r={remaining};t={}", line.standing.reset_after_s));
+            texts.write(POLICY, |value| {
+                value.quoted(&rule.name).text(";q=").number(amount).text(";w=").number(window_s(&rule.window));
+                value.text(quota_unit);
+            });
+            texts.write(RATE_LIMIT, |value| {
+                value.quoted(&rule.name).text(";r=").number(remaining);
+                value.text(";t=").number(line.standing.reset_after_s);
+            });
         }
-        let mut warning = String::new();
-        for line in self.lines.iter().filter(|line| line.is_warned) {
-            let comma = if warning.is_empty() { "" } else { ", " };
-            // Into memory: nothing here can fail.
-            let _ = write!(warning, "{comma}{};used={}%", Quoted(&limits[line.rule].name), line.used_permille / 10);
-        }
-        if !warning.is_empty() {
-            texts.text(WARNING, warning.as_bytes());
+        if self.lines.iter().any(|line| line.is_warned) {
+            texts.write(WARNING, |value| {
+                for (index, line) in self.lines.iter().filter(|line| line.is_warned).enumerate() {
+                    value.text(if index == 0 { "" } else { ", " }).quoted(&limits[line.rule].name);
+                    value.text(";used=").number(line.used_permille / 10).text("%");
+                }
+            });
         }
     }
 }
@@ -64,28 +67,9 @@ impl Reservation {
 fn write(texts: &mut HeaderTexts, [limit, remaining, reset]: [HeaderName; 3], line: &Line) {
     texts.number(limit, line.amount);
     texts.number(remaining, line.standing.remaining);
-    texts.format(reset, format_args!("{}s", line.standing.reset_after_s));
-}
-
-/// A name as a string of RFC 9651, which is ASCII.
-struct Quoted<'a>(&'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_char('"')?;
-        let plain_bytes =
-            self.0.bytes().take_while(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(byte)).count();
-        let (plain, rest) = self.0.split_at(plain_bytes);
-        formatter.write_str(plain)?;
-        for character in rest.chars() {
-            match character {
-                '"' | '\\' => write!(formatter, "\\{character}")?,
-                ' '..='~' => formatter.write_char(character)?,
-                _ => formatter.write_char('?')?,
-            }
-        }
-        formatter.write_char('"')
-    }
+    texts.write(reset, |value| {
+        value.number(line.standing.reset_after_s).text("s");
+    });
 }
 
 fn window_s(window: &Window) -> u64 {
@@ -98,15 +82,5 @@ fn window_s(window: &Window) -> u64 {
         Window::Calendar { period: Period::Week, .. } => 7 * DAY_S,
         // The longest; when it ends is in `RateLimit`.
         Window::Calendar { period: Period::Month, .. } => 31 * DAY_S,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_strings_of_ascii() {
-        assert_eq!(Quoted(r#"tenant "a\b": über"#).to_string(), r#""tenant \"a\\b\": ?ber""#);
     }
 }
