@@ -22,6 +22,12 @@ coverage := --cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 -Cdebug-asser
 	-Cllvm-args=-sanitizer-coverage-trace-compares
 host = $(shell rustc -vV | sed -n 's/^host: //p')
 release_goals := build run bench bench-peers
+# How often each branch is taken (docs/decisions/0013): only the compiler that counted can read it, another does without.
+compiler := $(shell rustc -vV 2>/dev/null | awk '/^host:/ { host = $$2 } /^release:/ { print $$2 "-" host }')
+counts := rust/profile/$(compiler).profdata.xz
+unpacked_counts := $(CURDIR)/target/profile/$(compiler).profdata
+optimise := $(if $(wildcard $(counts)),-Cprofile-use=$(unpacked_counts) -Cllvm-args=-no-pgo-warn-mismatch)
+training := $(CURDIR)/target/training
 dev_goals := test lint format typecheck bench bench-peers
 
 # One interpreter for every cargo call: pyo3's build script runs again whenever this changes.
@@ -29,7 +35,7 @@ export PYO3_PYTHON := $(CURDIR)/$(bin)/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: run build wheel test fuzz lint format typecheck bench bench-peers lock clean help check-python check-cargo
+.PHONY: run build wheel test fuzz lint format typecheck bench bench-peers profile lock clean help check-python check-cargo
 
 # A removed extension makes the record of its profile void.
 ifeq ($(wildcard $(extension)),)
@@ -41,8 +47,8 @@ run: $(release)  ## From nothing to a running gateway (ARGS="-c FILE --listen AD
 
 build: $(release)  ## .venv/bin/fastgate with the optimised extension
 
-wheel: $(runtime) $(dev) | check-cargo  ## The wheel in dist/, as it would be published
-	$(bin)/maturin build --quiet --release --out dist
+wheel: $(runtime) $(dev) $(if $(optimise),$(unpacked_counts)) | check-cargo  ## The wheel in dist/, as it would be published
+	RUSTFLAGS="$(RUSTFLAGS) $(optimise)" $(bin)/maturin build --quiet --release --out dist
 
 test: $(extension) $(dev)  ## Rust and Python tests
 	cargo test --workspace
@@ -75,6 +81,18 @@ bench: $(release) $(dev)  ## The doors against nginx, side by side (needs wrk an
 
 bench-peers: $(release) $(dev)  ## The same run with LiteLLM and Portkey in it
 	$(bin)/python -m bench --peers $(ARGS)
+
+profile: $(runtime) $(dev) | check-cargo  ## Count anew how often each branch is taken, under load (needs wrk, and llvm-tools of rustup)
+	rm -rf $(training) && rm -f $(release)
+	RUSTFLAGS="$(RUSTFLAGS) -Cprofile-generate=$(training)/counts" VIRTUAL_ENV=$(CURDIR)/$(venv) \
+		$(bin)/maturin develop --quiet --group build --release
+	LLVM_PROFILE_FILE=$(training)/counts/%m-%p.profraw $(bin)/python -m bench --rounds 1 --seconds 6 --measures load,paced,unpaced \
+		--targets native,native-limits,native-o200k,uvicorn,granian-asgi,granian-rsgi --output $(training)
+	$$(rustc --print target-libdir)/../bin/llvm-profdata merge --sparse --output $(training)/merged $(training)/counts
+	@mkdir -p $(dir $(counts))
+	$(bin)/python -c 'import lzma, sys; sys.stdout.buffer.write(lzma.compress(sys.stdin.buffer.read(), preset=9 | lzma.PRESET_EXTREME))' \
+		< $(training)/merged > $(counts)
+	rm -rf $(training) $(extension)
 
 lock: $(runtime)  ## Resolve the Python dependencies anew, with hashes
 	$(bin)/python -m pip install --quiet uv
@@ -110,9 +128,13 @@ $(extension): $(rust_sources) $(runtime) | check-cargo
 	@touch $@
 endif
 
-$(release): $(rust_sources) $(runtime) | check-cargo
-	VIRTUAL_ENV=$(CURDIR)/$(venv) $(bin)/maturin develop --quiet --group build --release
+$(release): $(rust_sources) $(runtime) $(if $(optimise),$(unpacked_counts)) | check-cargo
+	RUSTFLAGS="$(RUSTFLAGS) $(optimise)" VIRTUAL_ENV=$(CURDIR)/$(venv) $(bin)/maturin develop --quiet --group build --release
 	@touch $(extension) $@
+
+$(unpacked_counts): $(counts)
+	@mkdir -p $(@D)
+	@$(PYTHON) -c 'import lzma, sys; sys.stdout.buffer.write(lzma.decompress(sys.stdin.buffer.read()))' < $< > $@
 
 ifneq ($(filter $(dev_goals),$(MAKECMDGOALS)),)
 $(extension) $(release): | $(dev)

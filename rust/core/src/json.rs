@@ -495,7 +495,14 @@ pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
         }
         length += 8;
     }
-    length + bytes[length..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
+    match bytes.last_chunk::<8>() {
+        // Once more what is known to be plain, rather than the rest byte by byte.
+        Some(last) if length < bytes.len() => match special(*last) {
+            0 => bytes.len(),
+            special => bytes.len() - 8 + special.trailing_zeros() as usize / 8,
+        },
+        _ => length + bytes[length..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count(),
+    }
 }
 
 /// The highest bit of the first byte that is a quote, a backslash or a control character; of later ones perhaps too.

@@ -4,10 +4,16 @@
 //! in their places count, never words in texts. Source: OpenAI API reference, "Create chat completion" and "Create a
 //! model response".
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::json::{JsonError, Reader, walk};
 use crate::tables::{CAPABILITIES, Capability};
+
+/// What all names have in them that tell of more than text, and what could hide them.
+static SIGNS: LazyLock<[Finder<'static>; 5]> =
+    LazyLock::new(|| ["image", "audio", "file", "computer_call", "\\u"].map(Finder::new));
 
 /// A set of capabilities, one bit each in the order of [`CAPABILITIES`].
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -118,9 +124,7 @@ impl Needs {
     /// nor asked for. `false` says nothing. A tenth of what reading takes.
     #[must_use]
     pub fn is_text_alone(body: &[u8]) -> bool {
-        // Of all names that say otherwise; and what could hide them.
-        const SIGNS: [&[u8]; 5] = [b"image", b"audio", b"file", b"computer_call", b"\\u"];
-        !SIGNS.iter().any(|sign| memmem::find(body, sign).is_some())
+        SIGNS.iter().all(|sign| sign.find(body).is_none())
     }
 
     fn read_field(&mut self, reader: &mut Reader<'_>, field: &[u8]) -> Result<(), JsonError> {
