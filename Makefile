@@ -86,6 +86,7 @@ profile: $(runtime) $(dev) | check-cargo  ## Count anew how often each branch is
 	rm -rf $(training) && rm -f $(release)
 	RUSTFLAGS="$(RUSTFLAGS) -Cprofile-generate=$(training)/counts" VIRTUAL_ENV=$(CURDIR)/$(venv) \
 		$(bin)/maturin develop --quiet --group build --release
+	rm -rf $(training)/counts  # of the build itself
 	LLVM_PROFILE_FILE=$(training)/counts/%m-%p.profraw $(bin)/python -m bench --rounds 1 --seconds 6 --measures load,paced,unpaced \
 		--targets native,native-limits,native-o200k,uvicorn,granian-asgi,granian-rsgi --output $(training)
 	$$(rustc --print target-libdir)/../bin/llvm-profdata merge --sparse --output $(training)/merged $(training)/counts
