@@ -15,7 +15,7 @@ use fastgate_core::jwt::{KeySet, KeySets, VerifiedTokens};
 use fastgate_core::keys::KeyRing;
 use fastgate_core::limits::gcra::{Bucket, Rate};
 use fastgate_core::limits::limiter::Limiter;
-use fastgate_core::limits::{Meter, Now, Periods, Rules, Who};
+use fastgate_core::limits::{Meter, Now, Periods, RecentAskers, Rules, Who};
 use fastgate_core::prices::{Catalogue, price, price_in};
 use fastgate_core::prompt_hash::prompt_hash;
 use fastgate_core::resilience::Reason;
@@ -314,6 +314,10 @@ fn meters(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("limits");
     assert_eq!(rules.applied(&who).len(), 8);
     group.bench_function("applied/8 of 100", |bencher| bencher.iter(|| rules.applied(black_box(&who))));
+    let mut recent = RecentAskers::default();
+    group.bench_function("applied/8 of 100, asked before", |bencher| {
+        bencher.iter(|| recent.applied(&rules, black_box(&who)));
+    });
     let mut now = Now { steady_ns: 1_800_000_000_000_000_000, unix_s: 1_800_000_000 };
     let applied = rules.applied(&who);
     let mut meters: Vec<_> =

@@ -10,6 +10,7 @@ use fastgate_core::limits::Amounts;
 
 use crate::client_tokens::ClientTokens;
 use crate::gateway::Shared;
+use crate::limits::Askers;
 use crate::record::Record;
 use crate::record_json;
 use crate::settlement::Counts;
@@ -34,6 +35,7 @@ pub struct Worker {
     /// Where a record is written before it goes out; kept, so that none allocates.
     written: RefCell<Vec<u8>>,
     pub(crate) client_tokens: RefCell<ClientTokens>,
+    pub(crate) askers: RefCell<Askers>,
     random: Cell<u64>,
     request_salt: u64,
     requests: Cell<u32>,
@@ -55,6 +57,7 @@ impl Worker {
             spool: RefCell::new(spool),
             written: RefCell::default(),
             client_tokens: RefCell::default(),
+            askers: RefCell::default(),
             random: Cell::new(seeds.hash_one(1)),
             request_salt: seeds.hash_one(2),
             requests: Cell::new(0),

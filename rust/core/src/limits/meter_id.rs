@@ -15,7 +15,7 @@ const SHARED: &str = "fastgate meter 1, shared";
 const IDENTITY: u8 = 1;
 
 /// Scopes, a bit each; the numbers are hashed, so they stay as they are.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct ScopeSet(u8);
 
 impl ScopeSet {

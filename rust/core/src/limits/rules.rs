@@ -7,7 +7,7 @@ use super::conditions::Conditions;
 use super::meter::{Allowance, MeterSpec};
 use super::meter_id::{ScopeSet, identity_hash, rule_hashes};
 use super::rule_index::RuleIndex;
-use crate::tables::limits::{LimitRule, Scope, Window};
+use crate::tables::limits::{LimitRule, LimitWhen, Scope, Window};
 use crate::tables::{Key, Tables};
 
 const TENANT_ALONE: ScopeSet = ScopeSet::EMPTY.with(Scope::Tenant);
@@ -59,6 +59,8 @@ pub struct Rules {
     key_hashes: HashMap<String, u128>,
     tenants: Vec<String>,
     tiers: Vec<String>,
+    /// What some rule counts per, or asks something of.
+    named: ScopeSet,
 }
 
 /// What every candidate is looked at for; the rest is behind pointers that most rules lack.
@@ -103,6 +105,7 @@ impl Rules {
             key_hashes: keys.iter().map(key_hash).collect(),
             tenants,
             tiers: tables.tiers.iter().map(|tier| tier.id.clone()).collect(),
+            named: tables.limits.iter().fold(ScopeSet::EMPTY, named),
         })
     }
 
@@ -145,6 +148,11 @@ impl Rules {
         &self.specs
     }
 
+    /// The scopes whose names decide which rules apply and where they count, beside tenant and tier.
+    pub(super) const fn named(&self) -> ScopeSet {
+        self.named
+    }
+
     fn identity_hash(&self, scopes: ScopeSet, who: &Who<'_>) -> u128 {
         let known = match scopes {
             TENANT_ALONE => self.tenant_hashes.get(who.tenant),
@@ -185,6 +193,18 @@ fn add(applied: &mut Vec<Applied>, new: Applied) {
         *same = new;
     }
     same.allowance.burst = burst;
+}
+
+fn named(known: ScopeSet, rule: &LimitRule) -> ScopeSet {
+    let LimitWhen { key, user, feature, model, .. } = &rule.when;
+    let conditions = [
+        (Scope::Key, key.is_some() || !rule.key_amounts.is_empty()),
+        (Scope::User, user.is_some()),
+        (Scope::Feature, feature.is_some()),
+        (Scope::Model, model.is_some()),
+    ];
+    let asked = conditions.into_iter().filter(|(_, is_asked)| *is_asked).map(|(scope, _)| scope);
+    asked.chain(rule.per.iter().copied()).fold(known, ScopeSet::with)
 }
 
 fn check(rule: &LimitRule, tables: &Tables) -> Result<(), String> {

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::RecentAskers;
 use super::*;
 
 /// Two tiers, four tenants (one without a tier), and these rules.
@@ -145,6 +146,22 @@ proptest! {
         }
     }
 
+    /// Who is remembered has the same rules and meters as who is looked up, whoever asked before and under which rules.
+    #[test]
+    fn who_asked_before_has_the_same_rules(
+        limits in any_limits(), others in any_limits(), askers in proptest::collection::vec(who(), 1..20),
+    ) {
+        let mut recent = RecentAskers::default();
+        for limits in [limits, others] {
+            let rules = Rules::prepare(&tables(&json!(limits))).unwrap();
+            recent.forget();
+            for who in askers.iter().chain(&askers) {
+                let who = asking(*who);
+                prop_assert_eq!(recent.applied(&rules, &who), rules.applied(&who));
+            }
+        }
+    }
+
     /// Two requests meet on a rule's meter exactly if they are called the same.
     #[test]
     fn meters_are_as_many_as_identities(limits in any_limits(), one in who(), other in who()) {
@@ -156,6 +173,16 @@ proptest! {
             let is_met = rules.identity_hash(scopes, &one) == rules.identity_hash(scopes, &other);
             prop_assert_eq!(is_met, identity(rule, &one) == identity(rule, &other));
         }
+    }
+}
+
+#[test]
+fn a_key_with_an_amount_of_its_own_is_told_from_others() {
+    let mut rule = limit("tokens", &["tenant"], &json!({}), "tokens", &hour());
+    rule["key_amounts"] = json!({"0123456789ab": 7});
+    let (rules, mut recent) = (prepare(&json!([rule])), RecentAskers::default());
+    for (key, amount) in [(WHO.key, 7), (Some("other"), 1000), (None, 1000), (WHO.key, 7)] {
+        assert_eq!(recent.applied(&rules, &Who { key, ..WHO })[0].allowance.amount, amount);
     }
 }
 

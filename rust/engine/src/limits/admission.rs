@@ -19,7 +19,7 @@ pub(crate) fn apply(worker: &Worker, record: &mut Record) -> Vec<Applied> {
     if snapshot.tables.limits.is_empty() {
         return Vec::new();
     }
-    let applied = customers.applied(snapshot, record);
+    let applied = customers.applied(&mut worker.askers.borrow_mut(), record);
     record.downgraded_by = customers.downgrade(snapshot, record, &applied);
     applied
 }

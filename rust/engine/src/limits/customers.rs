@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::askers::Askers;
 use super::book::Book;
 use super::events::{Events, Kind};
 use super::line::Line;
@@ -64,10 +65,10 @@ impl Customers {
     }
 
     /// The rules that apply to an exchange, raised where they are.
-    pub(crate) fn applied(&self, snapshot: &Snapshot, record: &Record) -> Vec<Applied> {
+    pub(super) fn applied(&self, askers: &mut Askers, record: &Record) -> Vec<Applied> {
         let Some(who) = who(record) else { return Vec::new() };
-        let mut applied = snapshot.limit_rules.applied(&who);
-        self.raises.apply(&mut applied, &who, &snapshot.tables, || unix_ms(record.started_at));
+        let mut applied = askers.applied(&record.snapshot, &who);
+        self.raises.apply(&mut applied, &who, &record.snapshot.tables, || unix_ms(record.started_at));
         applied
     }
 

@@ -5,6 +5,7 @@
 //! deployment's meter, a credential's, the pair's; health is last.
 
 mod admission;
+mod askers;
 pub mod book;
 pub(crate) mod capacity;
 mod costs;
@@ -29,6 +30,7 @@ mod ticket;
 mod total;
 
 pub(crate) use self::admission::{apply, cover, reserve};
+pub(crate) use self::askers::Askers;
 pub(crate) use self::capacity::{Capacities, Credentials};
 pub(crate) use self::customers::Customers;
 pub(crate) use self::queue::TierStanding;
