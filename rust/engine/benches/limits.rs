@@ -1,5 +1,4 @@
-//! What limits cost: `cargo test -p fastgate-engine --test limits_cost -- --ignored --nocapture`. Prints figures, and fails
-//! where they are out of all proportion; the bars are in the design.
+//! What limits cost in time and memory: `cargo bench -p fastgate-engine --bench limits`. The bars are in the design.
 
 #![expect(clippy::expect_used, reason = "a measurement without its inputs is none")]
 
@@ -63,8 +62,6 @@ fn quantile(sorted: &[u64], permille: usize) -> u64 {
     sorted[(sorted.len() - 1) * permille / 1000]
 }
 
-#[test]
-#[ignore = "measures"]
 fn a_decision_over_eight_scopes() {
     let rules = rules(&[&["tenant", "user"], &["tenant"]]);
     for (threads, users) in [(1, 1), (1, 1000), (1, 100_000), (2, 1000)] {
@@ -80,7 +77,6 @@ fn a_decision_over_eight_scopes() {
         println!(
             "{threads} threads, {users} users: p50 {p50} ns, p99 {p99} ns, p99.9 {p999} ns, one clock reading included"
         );
-        assert!(p50 < 20_000);
     }
 }
 
@@ -90,8 +86,6 @@ fn resident_bytes() -> usize {
     pages * 4096
 }
 
-#[test]
-#[ignore = "measures"]
 fn a_million_identities() {
     let rules = rules(&[&["tenant", "user"]]);
     let book = Arc::new(Book::new(2_000_000));
@@ -103,10 +97,14 @@ fn a_million_identities() {
     assert_eq!(book.identities(), 1_000_000);
     let grown = resident_bytes() - before;
     println!("1,000,000 meters, a quarter of each kind: {} MB resident", grown / 1_000_000);
-    assert!(grown < 400_000_000);
     let start = Instant::now();
     let later = Now { steady_ns: NOW.steady_ns + 2 * 3_600_000_000_000, unix_s: NOW.unix_s + 40 * 86_400 };
     let dropped = book.sweep(later, 1_000_000);
     println!("swept in {} ms: {dropped} dropped, {} left", start.elapsed().as_millis(), book.identities());
     assert_eq!(book.identities(), 0);
+}
+
+fn main() {
+    a_decision_over_eight_scopes();
+    a_million_identities();
 }
