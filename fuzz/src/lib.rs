@@ -11,7 +11,10 @@ use fastgate_core::dialects::openai_chat;
 use fastgate_core::dialects::splice::splice;
 use fastgate_core::json::Object;
 use fastgate_core::keys;
+use fastgate_core::resilience::classify::{ErrorDialect, Facts, Headers, classify, classify_event};
+use fastgate_core::routing::{Needs, Preferences};
 use fastgate_core::sse::{Event, EventReader, Splitter, event_data};
+use fastgate_core::tables::Capability;
 use fastgate_engine::body::RequestBody;
 use fastgate_engine::doors::queue::read_request;
 
@@ -100,4 +103,59 @@ pub fn headers(input: &[u8]) {
             assert!(!value.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
         }
     }
+}
+
+/// What a request says of where it may go: its preferences in the first line, its body in the rest.
+pub fn routing(input: &[u8]) {
+    let (line, body) = split_line(input);
+    if let Ok(text) = std::str::from_utf8(line)
+        && let Ok(preferences) = Preferences::parse(text)
+    {
+        let mut names = preferences.order.iter().chain(&preferences.ignore).chain(&preferences.only);
+        assert!(names.all(|name| text.contains(name)), "a name that nobody gave");
+    }
+    let read = Needs::read(body, DEPTH_LIMIT);
+    assert!(Object::read(body, DEPTH_LIMIT).is_err() || read.is_ok(), "what is an object has needs");
+    if let Ok(needs) = read
+        && Needs::is_text_alone(body)
+    {
+        let beyond_text =
+            [Capability::ImageInput, Capability::AudioInput, Capability::AudioOutput, Capability::FileInput];
+        assert!(!needs.capabilities.intersects(beyond_text.into_iter().collect()), "it is not text alone");
+    }
+}
+
+/// What a provider says when it fails: dialect and status in two bytes, the value of every header in the first line, the
+/// body in the rest. Nothing of it may pass on but a plain word.
+pub fn failures(input: &[u8]) {
+    struct Everywhere<'a>(&'a [u8]);
+    impl Headers for Everywhere<'_> {
+        fn get(&self, _: &str) -> Option<&[u8]> {
+            Some(self.0)
+        }
+    }
+    const DIALECTS: [ErrorDialect; 6] = [
+        ErrorDialect::Openai,
+        ErrorDialect::Anthropic,
+        ErrorDialect::Gemini,
+        ErrorDialect::Bedrock,
+        ErrorDialect::Cohere,
+        ErrorDialect::Ollama,
+    ];
+    let Some(([dialect, status], rest)) = input.split_first_chunk() else { return };
+    let dialect = DIALECTS[usize::from(*dialect) % DIALECTS.len()];
+    let (line, body) = split_line(rest);
+    // From 200 to 710: successes that are none, and all that fails.
+    let facts = Facts { status: 200 + 2 * u16::from(*status), body, headers: &Everywhere(line), now_unix_ms: 1 << 40 };
+    for classified in [classify(dialect, &facts), classify_event(dialect, body, 1 << 40)] {
+        if let Some(code) = classified.code {
+            let is_plain = code.bytes().all(|byte| byte.is_ascii_graphic());
+            assert!((1..=64).contains(&code.len()) && is_plain, "not a plain word: {code}");
+        }
+    }
+}
+
+fn split_line(input: &[u8]) -> (&[u8], &[u8]) {
+    let end = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
+    (&input[..end], input.get(end + 1..).unwrap_or_default())
 }

@@ -53,4 +53,14 @@ proptest! {
     fn headers(input in edited("headers")) {
         targets::headers(&input);
     }
+
+    #[test]
+    fn routing(input in edited("routing")) {
+        targets::routing(&input);
+    }
+
+    #[test]
+    fn failures(input in edited("failures")) {
+        targets::failures(&input);
+    }
 }
