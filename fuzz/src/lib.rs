@@ -134,16 +134,8 @@ pub fn failures(input: &[u8]) {
             Some(self.0)
         }
     }
-    const DIALECTS: [ErrorDialect; 6] = [
-        ErrorDialect::Openai,
-        ErrorDialect::Anthropic,
-        ErrorDialect::Gemini,
-        ErrorDialect::Bedrock,
-        ErrorDialect::Cohere,
-        ErrorDialect::Ollama,
-    ];
     let Some(([dialect, status], rest)) = input.split_first_chunk() else { return };
-    let dialect = DIALECTS[usize::from(*dialect) % DIALECTS.len()];
+    let dialect = ErrorDialect::ALL[usize::from(*dialect) % ErrorDialect::ALL.len()];
     let (line, body) = split_line(rest);
     // From 200 to 710: successes that are none, and all that fails.
     let facts = Facts { status: 200 + 2 * u16::from(*status), body, headers: &Everywhere(line), now_unix_ms: 1 << 40 };

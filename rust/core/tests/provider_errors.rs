@@ -21,15 +21,6 @@ use serde_json::{Value, json};
 /// 2026-01-01T00:00:00Z.
 const NOW_MS: u64 = 1_767_225_600_000;
 
-const DIALECTS: [ErrorDialect; 6] = [
-    ErrorDialect::Openai,
-    ErrorDialect::Anthropic,
-    ErrorDialect::Gemini,
-    ErrorDialect::Bedrock,
-    ErrorDialect::Cohere,
-    ErrorDialect::Ollama,
-];
-
 struct Fields(Vec<(String, Vec<u8>)>);
 
 impl Fields {
@@ -74,7 +65,7 @@ fn documented() -> Vec<(ErrorDialect, Value)> {
     let cases: Vec<Value> = serde_json::from_str(include_str!("provider_errors.json")).expect("JSON");
     let dialect = |case: &Value| {
         let name = case["dialect"].as_str().expect("a dialect");
-        *DIALECTS.iter().find(|dialect| dialect.name() == name).expect("a known dialect")
+        *ErrorDialect::ALL.iter().find(|dialect| dialect.name() == name).expect("a known dialect")
     };
     cases.into_iter().map(|case| (dialect(&case), case)).collect()
 }
@@ -133,7 +124,7 @@ fn lines(path: &Path) -> Vec<Value> {
 
 fn dialect_of(recording: &Value) -> ErrorDialect {
     let name = recording["dialect"].as_str().expect("a dialect");
-    let known = DIALECTS.iter().find(|dialect| name.split('-').next() == Some(dialect.name()));
+    let known = ErrorDialect::ALL.iter().find(|dialect| name.split('-').next() == Some(dialect.name()));
     *known.expect("a known dialect")
 }
 
@@ -282,11 +273,11 @@ proptest! {
         ],
         values in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), HEADERS.len()),
         now_unix_ms in any::<u64>(),
-        dialect in 0..DIALECTS.len(),
+        dialect in 0..ErrorDialect::ALL.len(),
     ) {
         let names = HEADERS.iter().map(|name| (*name).to_owned());
         let headers = Fields(names.zip(values).collect());
-        let dialect = DIALECTS[dialect];
+        let dialect = ErrorDialect::ALL[dialect];
         let facts = Facts { status, body: &body, headers: &headers, now_unix_ms };
         for judged in [classify(dialect, &facts), classify_event(dialect, &body, now_unix_ms)] {
             prop_assert!(judged.row < TABLE.len());

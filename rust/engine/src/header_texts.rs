@@ -30,7 +30,9 @@ impl HeaderTexts {
 
     /// A number.
     pub(crate) fn number(&mut self, name: HeaderName, value: impl itoa::Integer) {
-        self.text(name, itoa::Buffer::new().format(value).as_bytes());
+        self.write(name, |text| {
+            text.number(value);
+        });
     }
 
     /// An amount of money, of picodollars in dollars.

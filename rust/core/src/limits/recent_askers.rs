@@ -60,7 +60,7 @@ impl RecentAskers {
 /// Writes down who asks, as far as rules mind, so that no two read the same: each name with its length before it.
 fn write(into: &mut Vec<u8>, named: ScopeSet, who: &Who<'_>) {
     into.extend_from_slice(&who.tenant.to_le_bytes());
-    into.extend_from_slice(&who.tier.map_or(usize::MAX, |tier| tier).to_le_bytes());
+    into.extend_from_slice(&who.tier.unwrap_or(usize::MAX).to_le_bytes());
     for (scope, name) in [
         (Scope::Key, who.key),
         (Scope::User, who.user),

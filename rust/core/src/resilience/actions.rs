@@ -33,6 +33,11 @@ pub enum ErrorDialect {
 }
 
 impl ErrorDialect {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Openai, Self::Anthropic, Self::Gemini, Self::Bedrock, Self::Cohere, Self::Ollama];
+}
+
+impl ErrorDialect {
     /// Its word in tests and in the manual.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -195,7 +195,8 @@ impl<'a, C: Conditions> Order<'a, C> {
     }
 }
 
-/// Bits of a distance that give way to the place it was found at; what is left tells 2³⁶ distances of one magnitude apart.
+/// Places that are told apart: a distance gives 16 of its bits to the one it was found at, and what is left still tells 2³⁶
+/// distances of one magnitude apart.
 const PLACES: usize = 1 << u16::BITS;
 
 /// The places of the lowest distances, nearest first; [`PLACES`] or more where there are fewer. Which is nearer can't be
