@@ -7,6 +7,7 @@ pub mod cache;
 pub mod config_text;
 pub mod dialects;
 pub mod failure;
+pub mod http1;
 pub mod json;
 pub mod json_object;
 pub mod jwt;

@@ -15,6 +15,7 @@ use crate::operation::{Gives, Goes, Operation};
 use crate::record::Record;
 use crate::relay::{Events, Relay};
 use crate::settlement::{Outcome, Settlement};
+use crate::spare_headers;
 use crate::worker::{RequestId, Worker};
 
 /// How an exchange is answered.
@@ -163,7 +164,11 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement) -> Response<Respon
             bound_retry_hints(response.headers_mut());
             response
         }
-        Reply::Whole { head, body } => at_hand(&head, body, Outcome::Answered, settlement),
+        Reply::Whole { head, body } => {
+            let response = at_hand(&head, body, Outcome::Answered, settlement);
+            spare_headers::give(head.headers);
+            response
+        }
         Reply::Events { flight, events } => {
             let mut head = passed_on(&flight.head, (), header_room(&settlement.record));
             settlement.record.respond(flight.head.status);
@@ -297,7 +302,7 @@ fn bound_retry_hints(headers: &mut HeaderMap) {
 fn passed_on<B>(head: &response::Parts, body: B, room: usize) -> Response<B> {
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
-    let mut headers = HeaderMap::with_capacity(room);
+    let mut headers = spare_headers::take(room);
     for (name, value) in &head.headers {
         if PASSED.contains(name) || name.as_str().starts_with(RATE_LIMIT_PREFIX) {
             headers.append(name.clone(), value.clone());

@@ -26,6 +26,7 @@ use crate::relay::Events;
 use crate::resilience::Call;
 use crate::settlement::Settlement;
 use crate::snapshot::Snapshot;
+use crate::upstream::RequestHead;
 use crate::worker::Worker;
 
 /// JSON answers are read whole up to here before the first byte goes out; larger ones are relayed.
@@ -179,15 +180,17 @@ impl Asked<'_> {
         let plan = Plan {
             deployment,
             target,
-            head: &target.heads[credential],
-            method: &operation.method,
-            address: &address,
-            content_type: upstream.content_type,
-            accept: HeaderValue::from_static(match operation.gives {
-                Gives::Object => "application/json, text/event-stream",
-                Gives::Content => "*/*",
-            }),
-            trace: &self.trace,
+            head: RequestHead {
+                method: &operation.method,
+                address: &address,
+                credential: &target.heads[credential],
+                accept: match operation.gives {
+                    Gives::Object => "application/json, text/event-stream",
+                    Gives::Content => "*/*",
+                },
+                content_type: upstream.content_type.as_ref(),
+                trace: &self.trace,
+            },
             started,
             first_content_by: leg.first_content_by,
             idle_connections: self.snapshot.tables.bounds.idle_connections,

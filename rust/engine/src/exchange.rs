@@ -29,6 +29,7 @@ use crate::payload::Payload;
 use crate::record::{Books, Record, Stage};
 use crate::settlement::Settlement;
 use crate::snapshot::Snapshot;
+use crate::spare_headers;
 use crate::trail::Tried;
 use crate::wishes::Wishes;
 use crate::worker::Worker;
@@ -64,7 +65,9 @@ async fn carry(
     let settlement = begin(worker, call, &parts.headers, &snapshot);
     let mut exchange = Exchange { worker, snapshot: &snapshot, call, settlement };
     let reply = exchange.run(&parts, body, peer).await.unwrap_or_else(Reply::Refused);
-    answer::write(reply, exchange.settlement)
+    let response = answer::write(reply, exchange.settlement);
+    spare_headers::give(parts.headers);
+    response
 }
 
 fn begin(worker: &Rc<Worker>, call: Call<'_>, headers: &HeaderMap, snapshot: &Arc<Snapshot>) -> Settlement {

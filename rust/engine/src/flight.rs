@@ -13,29 +13,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::tables::{Deployment, Timeouts};
-use http::{HeaderName, HeaderValue, Method, Request, header, response};
-use hyper::body::Incoming;
+use http::response;
 use tokio::time::{Instant, Sleep};
 
 use crate::joined::Joined;
 use crate::resilience::Call;
-use crate::snapshot::{Address, Head, Target};
+use crate::snapshot::Target;
 use crate::upload::UpstreamBody;
-use crate::upstream::{Connection, Origin, connect};
+use crate::upstream::{Answer, AnswerBody, Connection, Origin, RequestHead, connect};
 use crate::worker::Worker;
 
 /// What a flight needs to take off.
 pub(crate) struct Plan<'a> {
     pub(crate) deployment: &'a Deployment,
     pub(crate) target: &'a Target,
-    pub(crate) head: &'a Head,
-    pub(crate) method: &'a Method,
-    pub(crate) address: &'a Address,
-    /// What the body is; `None` where there is none.
-    pub(crate) content_type: Option<HeaderValue>,
-    pub(crate) accept: HeaderValue,
-    /// Headers of the trace that it is part of.
-    pub(crate) trace: &'a [(HeaderName, Option<HeaderValue>); 2],
+    pub(crate) head: RequestHead<'a>,
     /// Now.
     pub(crate) started: Instant,
     /// When its first content (or the whole of a JSON answer) must be there.
@@ -54,7 +46,7 @@ pub(crate) struct Flight {
     connection: Option<Connection>,
     /// Status and headers.
     pub(crate) head: response::Parts,
-    body: Incoming,
+    body: AnswerBody,
     patience: Patience,
     deployment: String,
     idle_connections: usize,
@@ -96,7 +88,7 @@ impl Flight {
             Ok(called) => called,
             Err(failure) => return Err(Grounded { failure, call: plan.call, unsent, is_sent, is_replaced }),
         };
-        let (head, body) = answer.into_parts();
+        let Answer { head, body } = answer;
         if is_coded(&head) {
             let message = format!("{}: the provider compressed its answer, which nobody asked for", plan.deployment.id);
             let failure = Failure::new(Cause::ProviderFailed, message);
@@ -203,8 +195,6 @@ pub(crate) struct Grounded {
     pub(crate) is_replaced: bool,
 }
 
-type Answer = http::Response<Incoming>;
-
 /// How far a request got.
 #[derive(Clone, Copy, Default)]
 struct Sending {
@@ -234,12 +224,12 @@ async fn call(
         let Some(now) = body.take() else { return Err(failed(plan, "its connection closed during the upload")) };
         *body = now.again();
         sending.is_begun = true;
-        match connection.send(request(plan, &connection, now)).await {
+        match connection.send(&plan.head, now).await {
             Ok(answer) => return Ok((connection, answer)),
             Err(error) if is_pooled && error.is_connection_closed => {
                 sending.is_replaced |= error.unsent.is_none();
                 sending.is_begun = sending.is_replaced;
-                *body = error.unsent.map(Request::into_body).or_else(|| body.take());
+                *body = error.unsent.or_else(|| body.take());
             }
             Err(error) => return Err(failed(plan, &error.reason)),
         }
@@ -258,24 +248,6 @@ async fn fresh_connection(plan: &Plan<'_>) -> Result<Connection, Failure> {
             let message = format!("{}: the provider can't be reached: {reason}", plan.deployment.id);
             Failure::new(Cause::ProviderUnreachable, message)
         })
-}
-
-fn request(plan: &Plan<'_>, connection: &Connection, body: UpstreamBody) -> Request<UpstreamBody> {
-    let mut request = Request::new(body);
-    *request.method_mut() = plan.method.clone();
-    *request.uri_mut() = plan.address.on(connection);
-    let headers = request.headers_mut();
-    *headers = plan.head.headers.clone();
-    headers.insert(header::ACCEPT, plan.accept.clone());
-    for (name, value) in plan.trace {
-        if let Some(value) = value {
-            headers.insert(name, value.clone());
-        }
-    }
-    if let Some(content_type) = &plan.content_type {
-        headers.insert(header::CONTENT_TYPE, content_type.clone());
-    }
-    request
 }
 
 fn failed(plan: &Plan<'_>, reason: &str) -> Failure {

@@ -39,6 +39,7 @@ mod relay;
 pub mod resilience;
 pub mod settlement;
 pub mod snapshot;
+mod spare_headers;
 pub mod spool;
 pub mod telemetry;
 #[cfg(test)]

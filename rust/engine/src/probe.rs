@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, header};
+use http::Method;
 use tokio::time::Instant;
 
 use crate::snapshot::Snapshot;
 use crate::upload::UpstreamBody;
-use crate::upstream::connect;
+use crate::upstream::{RequestHead, connect};
 use crate::worker::Worker;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,11 +38,14 @@ async fn is_back(snapshot: &Snapshot, deployment: usize, random: u64) -> bool {
     let target = snapshot.target(&snapshot.tables.deployments[deployment]);
     let credential = snapshot.fleet.credential(deployment, random, Instant::now());
     let Ok(mut connection) = connect(&target.origin).await else { return false };
-    let mut request = Request::new(UpstreamBody::Whole(Bytes::new()));
-    *request.method_mut() = Method::GET;
-    *request.uri_mut() = target.probe.on(&connection);
-    *request.headers_mut() = target.heads[credential].headers.clone();
-    request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let answer = connection.send(request).await;
-    answer.is_ok_and(|answer| !answer.status().is_server_error() && answer.status().as_u16() != 429)
+    let head = RequestHead {
+        method: &Method::GET,
+        address: &target.probe,
+        credential: &target.heads[credential],
+        accept: "application/json",
+        content_type: None,
+        trace: &[],
+    };
+    let answer = connection.send(&head, UpstreamBody::Whole(Bytes::new())).await;
+    answer.is_ok_and(|answer| !answer.head.status.is_server_error() && answer.head.status.as_u16() != 429)
 }

@@ -10,7 +10,7 @@ use fastgate_core::limits::Rules;
 use fastgate_core::routing::Policy;
 use fastgate_core::tables::limits::Capacity;
 use fastgate_core::tables::{Credential, Deployment, JwtIssuer, Provider, Tables};
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use http::{HeaderValue, Uri};
 use memchr::memmem;
 use tokio::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::limits::{Capacities, CapacityRegistry, Credentials};
 use crate::operation::{Call, OPERATIONS};
 use crate::rates::RateBook;
 use crate::resilience::{Fleet, Registry};
-use crate::upstream::{Connection, CountsByOrigin, Origin, ProxyMatcher, TlsRoots};
+use crate::upstream::{Address, CountsByOrigin, CredentialHead, Origin, ProxyMatcher, TlsRoots};
 
 /// What preparation takes from outside: proxies of the environment, trusted roots.
 #[derive(Debug)]
@@ -93,31 +93,8 @@ pub(crate) struct Target {
     /// Where its models are, which a probe asks for.
     pub(crate) probe: Address,
     /// Request heads, one per credential (or one without).
-    pub(crate) heads: Vec<Head>,
+    pub(crate) heads: Vec<CredentialHead>,
     pub(crate) secrets: Arc<Secrets>,
-}
-
-/// Where a request goes at a provider.
-#[derive(Clone, Debug)]
-pub(crate) struct Address {
-    /// As HTTP/1.1 wants it.
-    pub(crate) path: Uri,
-    /// As HTTP/2 wants it.
-    pub(crate) uri: Uri,
-}
-
-impl Address {
-    fn new(origin: &Origin, path: &str) -> Result<Self, http::uri::InvalidUri> {
-        Ok(Self { path: path.parse()?, uri: format!("{}://{}{path}", origin.scheme(), origin.authority()).parse()? })
-    }
-
-    /// As this connection's protocol wants it.
-    pub(crate) fn on(&self, connection: &Connection) -> Uri {
-        match connection {
-            Connection::Http1(_) => self.path.clone(),
-            Connection::Http2(_) => self.uri.clone(),
-        }
-    }
 }
 
 /// The credentials of a provider's account, which some vendors echo in errors.
@@ -145,17 +122,6 @@ impl Secrets {
             }
         }
         clean
-    }
-}
-
-/// The headers of requests made with one credential.
-pub(crate) struct Head {
-    pub(crate) headers: HeaderMap,
-}
-
-impl std::fmt::Debug for Head {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Head").finish_non_exhaustive()
     }
 }
 
@@ -248,7 +214,7 @@ impl Target {
             if provider.credentials.is_empty() { std::slice::from_ref(&anonymous) } else { &provider.credentials };
         let heads = credentials
             .iter()
-            .map(|credential| Head::prepare(provider, &origin, credential))
+            .map(|credential| CredentialHead::prepare(provider, &origin, credential))
             .collect::<Result<_, _>>()?;
         let secrets = Arc::new(Secrets::new(&provider.credentials));
         let probe =
@@ -271,28 +237,6 @@ impl Target {
         let path = call.operation().path.replace("{}", call.id.unwrap_or_default());
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
         Address::new(&self.origin, &format!("{}{path}{query}", self.base_path)).map(Cow::Owned)
-    }
-}
-
-impl Head {
-    fn prepare(provider: &Provider, origin: &Origin, credential: &Credential) -> Result<Self, String> {
-        let mut headers = HeaderMap::with_capacity(8);
-        let host = HeaderValue::from_str(origin.authority()).map_err(|_| "base_url: not a valid host")?;
-        headers.insert(header::HOST, host);
-        if !credential.secret.is_empty() {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", credential.secret))
-                .map_err(|_| "api_key: has characters that no header may carry")?;
-            value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
-        }
-        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("fastgate/", env!("CARGO_PKG_VERSION"))));
-        for (name, value) in &provider.headers {
-            let parsed = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
-            let (name, value) = parsed.ok_or_else(|| format!("headers.{name}: not a valid header"))?;
-            headers.insert(name, value);
-        }
-        Ok(Self { headers })
     }
 }
 

@@ -202,6 +202,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() && self.watch.phase.get() == Phase::Idle {
+            // hyper still waits for the read that found nothing while the answer was made, and does not read again.
+            let _ = self.poll_over::<()>(context);
+        }
         self.note_write(flushed, context)
     }
 

@@ -23,7 +23,7 @@ pub(crate) async fn connect(origin: &Arc<Origin>) -> Result<Connection, String> 
     // Small frames must not wait for the peer's acknowledgement (Nagle).
     tcp.set_nodelay(true).map_err(|error| reason::of_transport(&error))?;
     let Some(tls) = &origin.tls else {
-        return Connection::http1(Box::new(Gather::new(tcp)), open).await;
+        return Ok(Connection::http1(Box::new(Gather::new(tcp)), open));
     };
     let stream = TlsConnector::from(Arc::clone(&tls.config))
         .connect(tls.server_name.clone(), tcp)
@@ -32,7 +32,7 @@ pub(crate) async fn connect(origin: &Arc<Origin>) -> Result<Connection, String> 
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         Connection::http2(Box::new(stream), open).await
     } else {
-        Connection::http1(Box::new(stream), open).await
+        Ok(Connection::http1(Box::new(stream), open))
     }
 }
 
