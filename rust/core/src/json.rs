@@ -471,30 +471,21 @@ impl<'text> Reader<'text> {
 /// Eight bytes at a time, and four times that once a text is longer than a name: most of a prompt is plain text, and this
 /// is where the reader spends its time.
 pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
-    let mut length = 0;
+    const WORDS_FIRST: usize = 2;
     let (words, _) = bytes.as_chunks::<8>();
-    let (first, rest) = words.split_at(words.len().min(2));
-    for word in first {
+    let mut read = 0;
+    while let Some(word) = words.get(read) {
         let special = special(*word);
         if special != 0 {
-            return length + special.trailing_zeros() as usize / 8;
+            return read * 8 + special.trailing_zeros() as usize / 8;
         }
-        length += 8;
-    }
-    let (blocks, _) = rest.as_chunks::<4>();
-    for [first, second, third, fourth] in blocks {
-        if special(*first) | special(*second) | special(*third) | special(*fourth) != 0 {
-            break;
+        read += 1;
+        if read == WORDS_FIRST {
+            let (blocks, _) = bytes[read * 8..].as_chunks::<32>();
+            read += 4 * blocks.iter().take_while(|block| is_plain(block)).count();
         }
-        length += 32;
     }
-    for word in &words[length / 8..] {
-        let special = special(*word);
-        if special != 0 {
-            return length + special.trailing_zeros() as usize / 8;
-        }
-        length += 8;
-    }
+    let length = read * 8;
     match bytes.last_chunk::<8>() {
         // Once more what is known to be plain, rather than the rest byte by byte.
         Some(last) if length < bytes.len() => match special(*last) {
@@ -503,6 +494,11 @@ pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
         },
         _ => length + bytes[length..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count(),
     }
+}
+
+fn is_plain(block: &[u8; 32]) -> bool {
+    let (words, _) = block.as_chunks::<8>();
+    words.iter().fold(0, |found, word| found | special(*word)) == 0
 }
 
 /// The highest bit of the first byte that is a quote, a backslash or a control character; of later ones perhaps too.

@@ -48,9 +48,9 @@ impl HeaderTexts {
     }
 
     /// Sets them all, in place of those of the same names. Values that no header may have are left out.
-    pub(crate) fn insert_into(self, headers: &mut HeaderMap) {
-        let written = Bytes::from(self.written);
-        for (name, range) in self.headers {
+    pub(crate) fn insert_into(&mut self, headers: &mut HeaderMap) {
+        let written = Bytes::from(std::mem::take(&mut self.written));
+        for (name, range) in self.headers.drain(..) {
             if let Ok(value) = HeaderValue::from_maybe_shared(written.slice(range)) {
                 headers.insert(name, value);
             }

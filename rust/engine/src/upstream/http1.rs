@@ -72,7 +72,9 @@ impl Http1 {
 
     /// Whether another request may be sent. What comes unasked, an end among it, makes a connection useless.
     pub(super) fn is_usable(&mut self) -> bool {
-        matches!(self.state, State::Idle) && self.poll_receive(&mut Context::from_waker(Waker::noop())).is_pending()
+        let mut room = [0];
+        let mut context = Context::from_waker(Waker::noop());
+        matches!(self.state, State::Idle) && pin!(self.stream.read(&mut room)).poll(&mut context).is_pending()
     }
 
     /// Sends a request and waits for the head of the answer.
@@ -146,7 +148,7 @@ impl Http1 {
                 continue;
             }
             let mut headers = spare_headers::take(fields.len());
-            for (name, value) in fields {
+            for (name, value) in fields.drain(..) {
                 let value = HeaderValue::from_maybe_shared(bytes.slice(value));
                 let (Ok(name), Ok(value)) = (name, value) else { return Err("its answer is not HTTP".to_owned()) };
                 headers.append(name, value);
