@@ -59,12 +59,13 @@ ORDER_KNOWN_BY = {"exchange", "attempt", "flight"}
 LAYERS = [
     {"_core"},
     {"errors"},
+    {"catalogue"},
     {"config"},
     {"concern modules"},
     {"asgi", "rsgi", "admin"},
     {"cli", "__main__"},
 ]
-CONCERNS = 3
+CONCERNS = 4
 
 
 def dependencies(crate: str) -> set[str]:

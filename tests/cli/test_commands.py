@@ -187,6 +187,14 @@ def test_the_banner_shows_how_to_call_and_no_secret() -> None:
     assert "NO PROVIDER IS CONFIGURED" in banner(load(None, {}), "127.0.0.1:8080", None)
 
 
+def test_the_banner_cuts_a_long_list_of_providers() -> None:
+    names = [f"p{number:02}" for number in range(13)]
+    file = "".join(f'[providers.{name}]\nbase_url = "http://{name}"\n' for name in names)
+    text = banner(load_text(file, {}), "127.0.0.1:8080", None)
+    assert f"providers: {', '.join(names[:12])} …" in text.splitlines()
+    assert "p12" not in text
+
+
 class ScriptedEngine:
     """Raises a signal in its own process when asked to serve, as an operator would."""
 

@@ -12,7 +12,6 @@ from fastgate.config.reference import reference
 from fastgate.config.schema import json_schema
 from fastgate.config.settings import Settings
 from fastgate.config.table import structs_in
-from fastgate.config.vendors import vendors
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 STRUCTS = list(structs_in(Settings).values())
@@ -77,12 +76,3 @@ def test_settings_have_the_names_they_are_written_with() -> None:
     assert "| `for` | duration | required |" in reference()
     assert "| `from` | time | none |" in reference()
     assert "| `user` | text, or a list of them | none |" in reference()
-
-
-def test_vendors_are_well_formed() -> None:
-    prefixes = [prefix for vendor in vendors().values() for prefix in vendor.prefixes]
-    assert len(prefixes) == len(set(prefixes))
-    for vendor in vendors().values():
-        assert vendor.base_url.startswith("https://")
-        assert not vendor.base_url.endswith("/")
-        assert vendor.environment.endswith("_API_KEY")

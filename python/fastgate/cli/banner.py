@@ -18,10 +18,10 @@ def banner(config: Config, address: str, admin: str | None) -> str:
             "  Set OPENAI_API_KEY or another vendor's key, or write a configuration: fastgate init",
         ]
     else:
-        lines.append(f"providers: {', '.join(config.settings.providers)}")
+        lines.append(f"providers: {_some(list(config.settings.providers))}")
         listed = sorted(name for name, route in config.routes.items() if route.listed)
         if listed:
-            lines.append(f"models: {', '.join(listed[:12])}{' …' if len(listed) > 12 else ''}")
+            lines.append(f"models: {_some(listed)}")
         if model is None:
             model = f"{next(iter(config.settings.providers))}/MODEL"
     lines += [
@@ -40,6 +40,11 @@ def banner(config: Config, address: str, admin: str | None) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _some(names: list[str]) -> str:
+    """The first twelve of the names, on one line."""
+    return f"{', '.join(names[:12])}{' …' if len(names) > 12 else ''}"
 
 
 def _reachable(address: str) -> str:

@@ -13,7 +13,7 @@ listen = "127.0.0.1:8080"       # beyond loopback, add a key below
 # admin = "127.0.0.1:8081"      # health, metrics
 # state_dir = "state"
 
-# Known vendors need no more than their name and a key.
+# Known vendors need no more than their name and a key: docs/vendors.md lists them.
 [providers.openai]
 api_key = "${OPENAI_API_KEY}"
 

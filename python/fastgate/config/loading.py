@@ -12,15 +12,16 @@ from typing import Any
 
 import msgspec
 
+from fastgate.catalogue.vendors import from_environment, settings_of, vendors
 from fastgate.config.addresses import is_loopback
-from fastgate.config.findings import Document, Findings, Path
+from fastgate.config.findings import Document, Findings, Path, did_you_mean
 from fastgate.config.limit_checks import check_conditions, check_downgrades
 from fastgate.config.names import OpenProvider, Route, check_allowed, open_providers, routes
 from fastgate.config.read import fill_in, read_file, read_text
 from fastgate.config.references import check
 from fastgate.config.settings import ENCODINGS, Settings
 from fastgate.config.structure import build
-from fastgate.config.vendors import from_environment, settings_of, vendors
+from fastgate.config.table import DIALECTS
 
 DEFAULT_FILES = ("fastgate.toml", "fastgate.yaml", "fastgate.yml")
 MOCK = "mock"
@@ -98,6 +99,7 @@ def _check(
     filled = fill_in(document, environment, findings)
     findings.raise_any()
     values, mock = _complete(filled.values, environment, listen)
+    _note_unknown_vendors(values, findings)
     settings = build(Settings, values, findings)
     check(settings, findings)
     _check_files(settings, file, findings)
@@ -155,7 +157,7 @@ def _complete(
     mock = False
     providers = values.get("providers")
     if not providers:
-        providers = from_environment(environment)
+        providers = from_environment(environment, DIALECTS)
         mock = not providers
         # Its address is known once it runs: compile_tables fills it in.
         completed["providers"] = providers or {MOCK: {"base_url": "http://127.0.0.1:9"}}
@@ -171,4 +173,17 @@ def _with_vendor(name: str, provider: Any, environment: Mapping[str, str]) -> An
     # An own base_url may be anyone's: the vendor's key is never sent there.
     if vendor is None or not isinstance(provider, dict) or "base_url" in provider:
         return provider
+    # The vendor's address speaks the vendor's dialect only.
+    if provider.get("dialect", vendor.dialect) != vendor.dialect:
+        return provider
     return {**settings_of(vendor, environment), **provider}
+
+
+def _note_unknown_vendors(values: dict[str, Any], findings: Findings) -> None:
+    """Note names that look like a vendor's misspelt; without a base_url they are used nowhere else."""
+    providers = values.get("providers")
+    for name, provider in providers.items() if isinstance(providers, dict) else ():
+        if isinstance(provider, dict) and "base_url" not in provider and name not in vendors():
+            hint = did_you_mean(name, vendors())
+            if hint is not None:
+                findings.add(("providers", name), "no vendor of this name is known", hint)

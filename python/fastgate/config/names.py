@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from fastgate.catalogue.vendors import prefixes_of
 from fastgate.config.findings import Findings, Path, did_you_mean, dotted
 from fastgate.config.groups import Members, members_of
 from fastgate.config.routing_settings import Model, When
 from fastgate.config.settings import Settings
-from fastgate.config.vendors import prefixes_of
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -13,7 +13,6 @@ import msgspec
 from fastgate.config.settings import Settings
 from fastgate.config.table import ALONE, default_of, unwrapped
 from fastgate.config.units import WITH_UNIT
-from fastgate.config.vendors import vendors
 
 _INTRODUCTION = """\
 # Settings
@@ -26,8 +25,8 @@ a literal `${`. Durations are written `"500ms"`, `"30s"`, `"5m"`, `"1h"`, `"7d"`
 `"64KB"`, `"10MB"`, `"1GiB"`, shares `"10%"` or `0.1`. Relative paths start at the file's folder. A change
 is applied within a second, or rejected whole with the old configuration kept; settings marked *Restart*
 need one. `fastgate check` tells all errors with their lines, `fastgate check --schema` prints a JSON Schema
-for editors. What later versions bring (caching, redaction, other dialects) is refused rather than
-ignored.
+for editors. [Known vendors](vendors.md) need no more than their name. What later versions bring (caching,
+redaction, other dialects) is refused rather than ignored.
 """
 
 _NAMES: dict[Any, str] = {str: "text", int: "whole number", bool: "true or false"}
@@ -35,7 +34,7 @@ _NAMES: dict[Any, str] = {str: "text", int: "whole number", bool: "true or false
 
 def reference() -> str:
     """The page as Markdown."""
-    return _INTRODUCTION + "".join(_sections(Settings, "", {})) + _vendors()
+    return _INTRODUCTION + "".join(_sections(Settings, "", {}))
 
 
 def _sections(
@@ -97,17 +96,6 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if value is None or value in ([], {}) or isinstance(value, msgspec.Struct):
         return "none"
     return f'`"{value}"`' if isinstance(value, (str, *WITH_UNIT)) else f"`{value}`"
-
-
-def _vendors() -> str:
-    rows = "".join(
-        f"| `{name}` | `{vendor.base_url}` | `{vendor.environment}` |\n" for name, vendor in vendors().items()
-    )
-    return (
-        "\n## Known vendors\n\n`[providers.<name>]` alone takes the rest from here, and without\n"
-        "`[providers]` those are used whose key is in the environment.\n\n"
-        f"| name | `base_url` | key |\n|---|---|---|\n{rows}"
-    )
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ once.
 
 import re
 
+from fastgate.catalogue.vendors import vendors
 from fastgate.config.addresses import is_loopback, is_trustworthy, points_at, split_address, split_url
 from fastgate.config.findings import Findings, Path, did_you_mean, dotted
 from fastgate.config.limit_checks import check_limits
 from fastgate.config.policies import check_policies
 from fastgate.config.settings import DEFAULT_TENANT, Jwt, Key, Provider, Settings
-from fastgate.config.vendors import vendors
 
 KEYS_HINT = "add a key: fastgate keys create"
 LEEWAY_MAX_MS = 300_000
@@ -108,8 +108,9 @@ def _check_provider(provider_id: str, provider: Provider, settings: Settings, fi
     elif points_at(provider.base_url, settings.server.listen):
         findings.add((*path, "base_url"), "points at this gateway itself", "name the vendor's address")
     vendor = next((item for item in vendors().values() if item.base_url == provider.base_url), None)
-    if vendor is not None and not provider.api_key and not provider.headers:
-        findings.add(path, "needs an api_key", f"or set the environment variable {vendor.environment}")
+    if vendor is not None and not vendor.keyless and not provider.api_key and not provider.headers:
+        variables = " or ".join(vendor.environment)
+        findings.add(path, "needs an api_key", f"or set the environment variable {variables}")
     if provider.proxy is not None:
         parts = split_url(provider.proxy)
         if parts is None or parts[0] != "http" or provider.proxy.rstrip("/").count("/") > 2:

@@ -15,6 +15,7 @@ from fastgate.config.resilience_settings import Drill, Resilience
 from fastgate.config.routing_settings import Group, Model
 from fastgate.config.table import (
     Capability,
+    Dialect,
     Digest,
     Id,
     Label,
@@ -198,7 +199,10 @@ class Provider(Table, frozen=True, kw_only=True):
     """An account at a vendor. A known vendor's name as the id fills in what is left out."""
 
     dialect: Annotated[
-        Literal["openai"], Meta(description="Wire format; known vendors have theirs. This version: `openai`.")
+        Dialect,
+        Meta(
+            description="Wire format. Known vendors have theirs; one of a dialect not listed here is refused."
+        ),
     ] = "openai"
     base_url: Annotated[
         str,

@@ -27,6 +27,10 @@ Retries = Annotated[int, Meta(ge=0, le=5)]
 TokenCount = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Digest = Annotated[str, Meta(pattern="^sha256:[0-9a-fA-F]{64}$")]
 
+# What the engine speaks. The catalogue has vendors of further dialects, which `later` refuses.
+Dialect: TypeAlias = Literal["openai"]
+DIALECTS = frozenset[str](typing.get_args(Dialect))
+
 Latency: TypeAlias = Literal["interactive", "background", "batch"]
 # What a request may need beside text in and text out: `CAPABILITIES` of rust/core/src/tables.rs.
 Capability: TypeAlias = Literal[
