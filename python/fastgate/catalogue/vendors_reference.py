@@ -20,10 +20,10 @@ api_key = "${MY_MISTRAL_KEY}"        # or from wherever you say
 ```
 
 What you write wins. With a `base_url` of your own nothing is added: an address may be anyone's, and a
-vendor's key is never sent to it. Without a configuration file, or without `[providers]` in it, every vendor is
-used whose variable is set, bar those marked *only by name*: their variable has other uses too, or they need no
-key. Of several variables the first that is set counts. Clients ask for `groq/<model>`, or for the bare name
-where it begins as the vendor's own do; see [names](routing.md#names).
+vendor's key is never sent to it. Without a configuration file, or without `[providers]` in it, every vendor
+is used whose variable is set, bar those marked *only by name*: their variable has other uses too, or they
+need no key. Of several variables the first that is set counts. Clients ask for `groq/<model>`, or for the
+bare name where it begins as the vendor's own do; see [names](routing.md#names).
 """
 
 _OTHERS = """
@@ -52,8 +52,8 @@ def _table() -> str:
     rows = "".join(_row(name, vendor) for name, vendor in sorted(vendors().items()))
     return (
         f"\n## The list\n\n{len(vendors())} vendors. The last column says where one differs from its\n"
-        "dialect, and whether it has OpenAI's Responses beside chat. Requests are changed for none of it but\n"
-        "`stream_options`, which are not added where they are refused. A vendor of a dialect that\n"
+        "dialect, and whether it has OpenAI's Responses beside chat. Requests are changed for none of it\n"
+        "but `stream_options`, which are not added where they are refused. A vendor of a dialect that\n"
         "[`providers.<id>.dialect`](settings.md) does not take is refused with a clear error.\n\n"
         f"| name | `base_url` | key | dialect | what differs |\n|---|---|---|---|---|\n{rows}"
     )
