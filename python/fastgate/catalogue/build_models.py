@@ -1,8 +1,9 @@
 """Windows of the package `genai-prices`: `python -m fastgate.catalogue.build_models`.
 
-Writes `windows.json`, one model a line, so that an update of the package shows as changed lines: by provider the context
-window in tokens of every model that it prices, `null` where it states none, and whose models the provider serves beside its
-own. How names find a model is `rust/core/data/prices.json`'s to say; both are made from one version of the package.
+Writes `windows.json`, one model a line, so that an update of the package shows as changed lines: by provider
+the context window in tokens of every model that it prices, `null` where it states none, and whose models the
+provider serves beside its own. How names find a model is `rust/core/data/prices.json`'s to say; both are made
+from one version of the package.
 """
 
 import json
@@ -29,4 +30,6 @@ def windows() -> str:
 
 if __name__ == "__main__":
     FILE.write_text(windows(), encoding="utf-8")
-    print(f"{FILE}: {PACKAGE} {version(PACKAGE)}, {sum(len(provider.models) for provider in providers)} models")
+    print(
+        f"{FILE}: {PACKAGE} {version(PACKAGE)}, {sum(len(provider.models) for provider in providers)} models"
+    )

@@ -1,8 +1,8 @@
-"""What vendors' models are known to do: sizes, abilities, deviations (`models.toml`), and the windows that the
-package `genai-prices` lists (`windows.json`).
+"""What vendors' models are known to do: sizes, abilities, deviations (`models.toml`), and the windows that
+the package `genai-prices` lists (`windows.json`).
 
-A fact of the overlay is about a model at its vendor's own API. Nothing here guesses: a fact that nobody states is
-absent, and what is absent is neither yes nor no.
+A fact of the overlay is about a model at its vendor's own API. Nothing here guesses: a fact that nobody
+states is absent, and what is absent is neither yes nor no.
 """
 
 import json
@@ -131,6 +131,36 @@ def read_overlay(text: str) -> Overlay:
         for vendor, listed in values["models"].items()
     }
     return Overlay(vendors, entries)
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """The models of one vendor."""
+
+    package: str
+    """What `genai-prices` calls the vendor."""
+    models: tuple[str, ...]
+
+
+@cache
+def catalogue_models() -> dict[str, Listing]:
+    """Every vendor and its models: those that `genai-prices` lists, and entries of the overlay it has not."""
+    vendors, listed = overlay().vendors, package_models()
+    found = {}
+    for name, vendor in vendors.items():
+        package = vendor.package or name
+        models = tuple(listed.get(package, ()))
+        lowered = [model.lower() for model in models]
+        further = (
+            model
+            for entry in overlay().entries.get(name, ())
+            if not any(entry.matches(model) for model in lowered)
+            for model in entry.names
+        )
+        found[name] = Listing(package, (*models, *further))
+    named = {vendor.package for vendor in vendors.values()}
+    return found | {
+        name: Listing(name, tuple(models)) for name, models in listed.items() if name not in named
+    }
 
 
 def vendor_at(base_url: str) -> str | None:

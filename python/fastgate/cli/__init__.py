@@ -21,6 +21,7 @@ COMMANDS = {
     "routes": "explain where a request would go, and why",
     "drill": "play the failure of a provider for some traffic, and report what happened",
     "limits": "show how limits stand, and raise them for a while",
+    "models": "show what is served, what those models can do and cost, and who says so",
     "prices": "show what a model costs",
     "costs": "show what features cost, what they bring, and what was wasted",
 }

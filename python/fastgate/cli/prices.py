@@ -99,6 +99,11 @@ def _lines(dated: "DatedRates") -> Iterator[str]:
 def _usd(picodollars: str, meter: str) -> str:
     if meter == "request":
         return f"{Decimal(picodollars).scaleb(-12).normalize():f} a call"
+    return usd_per_million_tokens(picodollars)
+
+
+def usd_per_million_tokens(picodollars: str) -> str:
+    """A rate in picodollars per token, as decimal text, in USD per million tokens."""
     return f"{Decimal(picodollars).scaleb(-6).normalize():f}"
 
 

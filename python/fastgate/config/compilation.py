@@ -11,6 +11,7 @@ import msgspec
 from fastgate.config.limit_rules import rules
 from fastgate.config.limit_tables import capacity_table, limit_table, limiting_table
 from fastgate.config.loading import MOCK, Config
+from fastgate.config.model_facts import Fill, fill, filled_by_catalogue
 from fastgate.config.names import Route, Row, Step
 from fastgate.config.resilience_settings import Resilience
 from fastgate.config.route_tables import route_table
@@ -41,8 +42,9 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
     """The same document as plain values; holds credentials."""
     settings = config.settings
     providers = {name: index for index, name in enumerate(settings.providers)}
+    filled = filled_by_catalogue(settings)
     deployments = [
-        _deployment(name, providers[item.provider], item, config)
+        _deployment(name, providers[item.provider], item, config, fill(settings, item, filled))
         for name, item in settings.deployments.items()
     ]
     open_providers = []
@@ -131,10 +133,11 @@ def _provider(name: str, provider: Provider, config: Config, mock_address: str |
 
 def _open_deployment(name: str, provider: int, config: Config) -> dict[str, Any]:
     """Serves whatever model a request names."""
-    return {**_deployment(name, provider, Deployment(provider=name, model=""), config), "model": None}
+    item = Deployment(provider=name, model="")
+    return {**_deployment(name, provider, item, config, Fill(None, None, None)), "model": None}
 
 
-def _deployment(name: str, provider: int, item: Deployment, config: Config) -> dict[str, Any]:
+def _deployment(name: str, provider: int, item: Deployment, config: Config, known: Fill) -> dict[str, Any]:
     timeout = item.timeout
     weights = weights_of(config.settings.providers[item.provider].base_url, item.model or None)
     return {
@@ -144,9 +147,9 @@ def _deployment(name: str, provider: int, item: Deployment, config: Config) -> d
         "region": item.region,
         "cost_class": item.cost_class,
         "latency": item.latency,
-        "capabilities": item.capabilities,
-        "context_tokens": item.context_tokens,
-        "output_tokens": item.output_tokens,
+        "capabilities": known.capabilities,
+        "context_tokens": known.context_tokens,
+        "output_tokens": known.output_tokens,
         "timeouts": {
             "connect_ms": timeout.connect,
             "first_content_ms": timeout.first_content,

@@ -9,6 +9,7 @@ import re
 
 from fastgate.catalogue.vendors import vendors
 from fastgate.config.addresses import is_loopback, is_trustworthy, points_at, split_address, split_url
+from fastgate.config.catalogue_checks import check_catalogue
 from fastgate.config.findings import Findings, Path, did_you_mean, dotted
 from fastgate.config.limit_checks import check_limits
 from fastgate.config.policies import check_policies
@@ -36,6 +37,7 @@ def check(settings: Settings, findings: Findings) -> None:
         _check_provider(provider_id, provider, settings, findings)
     _check_deployments(settings, findings)
     check_policies(settings, findings)
+    check_catalogue(settings, findings)
     _check_identities(settings, findings)
     _check_prices(settings, findings)
     _check_revenue(settings, findings)

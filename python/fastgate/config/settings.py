@@ -10,6 +10,7 @@ from msgspec import Meta, field
 
 from fastgate.config.amounts import Discount
 from fastgate.config.billing_settings import Billing, Price
+from fastgate.config.catalogue_settings import Catalogue
 from fastgate.config.limit_settings import Capacity, KeyAmounts, Limiting, Limits
 from fastgate.config.resilience_settings import Drill, Resilience
 from fastgate.config.routing_settings import Group, Model
@@ -232,6 +233,13 @@ class Provider(Table, frozen=True, kw_only=True):
     ca_file: Annotated[
         str | None, Meta(description="PEM bundle trusted for this provider in place of the system's.")
     ] = None
+    vendor: Annotated[
+        str | None,
+        Meta(
+            description="Whose models it serves, unchanged, where its address doesn't tell: the catalogue of "
+            "models then counts for it (`docs/models.md`)."
+        ),
+    ] = None
     discount: Annotated[
         Discount | None,
         Meta(description='Part off the list price that the account gets, as `"10%"`; none if absent.'),
@@ -273,15 +281,19 @@ class Deployment(Table, frozen=True, kw_only=True):
         list[Capability] | None,
         Meta(
             description="What it can do beside text; a request that needs anything else never goes there. "
-            "If absent nobody said, and it is taken to be able."
+            "If absent: what the catalogue of models doesn't deny."
         ),
     ] = None
     context_tokens: Annotated[
         TokenCount | None,
-        Meta(description="Its context window, input and output together; unknown if absent."),
+        Meta(
+            description="Its context window, input and output together; unknown if absent, unless "
+            "`catalogue.fill` says otherwise."
+        ),
     ] = None
     output_tokens: Annotated[
-        TokenCount | None, Meta(description="The largest `max_tokens` it takes; unknown if absent.")
+        TokenCount | None,
+        Meta(description="The largest `max_tokens` it takes; if absent what the catalogue of models knows."),
     ] = None
     retries: Annotated[
         Retries | None,
@@ -507,6 +519,9 @@ class Settings(Table, frozen=True, kw_only=True):
     models: Annotated[dict[str, Model], Meta(description="Names clients ask for.")] = field(
         default_factory=dict
     )
+    catalogue: Annotated[
+        Catalogue, Meta(description="What is known of models, where deployments don't say it.")
+    ] = field(default_factory=Catalogue)
     resilience: Annotated[Resilience, Meta(description="What is done about providers that fail.")] = field(
         default_factory=Resilience
     )
