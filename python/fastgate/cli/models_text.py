@@ -19,10 +19,7 @@ LETTERS = {
     "F": "file_input",
     "O": "audio_output",
 }
-LEGEND = (
-    "can: T tools, S JSON schema, R reasoning, I image in, A audio in, F file in, O audio out;"
-    " · can't, - unknown"
-)
+LEGEND = "can: T tools, S JSON schema, R reasoning; I image, A audio, F file in; O audio out; · no, - unknown"
 SOURCES = {"config": "configuration", "catalogue": "vendor's documentation", "package": "genai-prices"}
 # The same in a column.
 _SHORT = {"config": "config", "catalogue": "docs", "package": "list"}
@@ -49,12 +46,7 @@ def overview(document: dict[str, Any], style: Style, width: int) -> str:
         rows = [("name", "leads to")]
         rows += [(name(entry["name"], width // 3), _leads(entry, width)) for entry in names]
         parts.append(_headed(table(rows), style))
-    for entry in document["open_providers"]:
-        provider = entry["provider"]
-        bare = (
-            "any bare name" if entry["any"] else ", ".join(f"{prefix}…" for prefix in entry["prefixes"][:4])
-        )
-        parts.append(f"{provider} serves {provider}/<any model>{f', and {bare}' if bare else ''}")
+    parts += map(_opened, document["open_providers"])
     return "\n\n".join(parts) or "nothing is served by name"
 
 
@@ -105,8 +97,8 @@ def _letter(letter: str, known: bool | None) -> str:
 
 
 def _origin(model: dict[str, Any]) -> str:
-    """Who says anything about the model's abilities and sizes."""
-    said = {source for field, source in model["sources"].items() if field != "kind"}
+    """Who says anything of the row."""
+    said = {source for field, source in model["sources"].items() if field != "kind"} | {model["price_source"]}
     return "+".join(short for source, short in _SHORT.items() if source in said) or "-"
 
 
