@@ -84,7 +84,8 @@ def test_facts_are_plausible(vendor: str, entry: Entry) -> None:
         assert facts.abilities.get("reasoning") is True
     assert all(name == name.lower() for name in (*entry.names, *entry.starts_with))
     if facts.kind != "chat":
-        assert not facts.abilities, "only chat models are judged by abilities"
+        # A request to an embedding model may have many inputs, each as long as its window.
+        assert facts == Facts(kind=facts.kind), "only chat models are judged"
 
 
 def test_every_section_says_where_its_facts_are_from() -> None:

@@ -140,6 +140,11 @@ def test_facts_about_nothing_are_refused_with_their_line(more: str, complaint: s
         deployment("gpt-4o", rest=more)
 
 
+def test_an_open_provider_may_serve_any_name() -> None:
+    more = '[providers.groq]\napi_key = "y"\n[catalogue.models."gpt-5*"]\ncan = ["tools"]\n'
+    deployment("gpt-4o", rest=more)
+
+
 def test_a_vendor_has_to_exist() -> None:
     with pytest.raises((ConfigError, ConfigErrors), match=r'no such vendor.*did you mean "openai"'):
         deployment("gpt-4o", provider=PROXY + 'vendor = "opnai"\n')

@@ -108,9 +108,7 @@ def fill(settings: Settings, item: Deployment, filled: frozenset[Filled]) -> Fil
     """
     override = overridden(settings, item.provider, item.model)
     vendor = _vendor(settings, item.provider)
-    listed = facts_of(vendor, item.model) if vendor else None
-    if listed is None or listed.kind != "chat":
-        listed = Facts()
+    listed = (facts_of(vendor, item.model) if vendor else None) or Facts()
     catalogue = Facts(
         context_tokens=listed.window_tokens if "context_tokens" in filled else None,
         output_tokens=listed.output_tokens if "output_tokens" in filled else None,
