@@ -179,6 +179,24 @@ pub(crate) fn walk<'text>(
     reader.close()
 }
 
+/// Visits the elements of a whole array; `visit` takes each as in [`walk`].
+///
+/// # Errors
+/// As [`walk`]; of another value than an array too.
+pub(crate) fn walk_array<'text>(
+    text: &'text [u8],
+    depth_limit: usize,
+    visit: impl FnMut(&mut Reader<'text>) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
+    let mut reader = Reader::new(text, depth_limit, Keys::Any);
+    reader.skip_space();
+    if reader.peek() != Some(b'[') {
+        return Err(JsonError::Syntax(reader.at));
+    }
+    reader.array(visit)?;
+    reader.close()
+}
+
 /// What is asked of the keys of an object within.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Keys {
@@ -200,6 +218,11 @@ pub(crate) struct Reader<'text> {
 impl<'text> Reader<'text> {
     fn new(text: &'text [u8], depth_left: usize, keys: Keys) -> Self {
         Self { text, at: 0, depth_left, keys, fields: Vec::new() }
+    }
+
+    /// Offset of what is read next.
+    pub(crate) fn position(&self) -> usize {
+        self.at
     }
 
     /// Takes the next value, and returns it as it is written.

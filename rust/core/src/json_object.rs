@@ -106,7 +106,8 @@ pub fn write_list<I: IntoIterator>(into: &mut Vec<u8>, items: I, mut write: impl
     into.push(b']');
 }
 
-fn write_text(into: &mut Vec<u8>, text: &str) {
+/// Writes a text as a JSON string.
+pub(crate) fn write_text(into: &mut Vec<u8>, text: &str) {
     // JSON lets DEL stand as it is; a terminal does not.
     if plain_prefix(text.as_bytes()) < text.len() || memchr::memchr(0x7f, text.as_bytes()).is_some() {
         let quoted = serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f");
