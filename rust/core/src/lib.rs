@@ -26,4 +26,5 @@ pub mod sse;
 pub mod tables;
 pub mod telemetry;
 pub mod tokens;
+pub mod translators;
 pub mod usage;

@@ -1,0 +1,1 @@
+//! Gemini's generateContent, to and from the neutral form.
