@@ -96,7 +96,8 @@ def _files_deployment(
 ) -> int | None:
     """The deployment without a model that stands for the provider of files; added where there is none yet."""
     named = config.settings.server.files_provider
-    name = named or (next(iter(providers)) if len(providers) == 1 else None)
+    own = [one for one in providers if config.settings.providers[one].dialect == "openai"]
+    name = named or (own[0] if len(own) == len(providers) == 1 else None)
     if name is None:
         return None
     for index, deployment in enumerate(deployments):

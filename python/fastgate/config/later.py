@@ -12,9 +12,7 @@ _SETTINGS: dict[tuple[str, ...], str] = {
     ("hooks",): "hooks",
 }
 _VALUES: dict[tuple[str, ...], frozenset[str]] = {
-    ("providers", "*", "dialect"): frozenset(
-        ("anthropic", "gemini", "bedrock", "azure", "vertex", "cohere", "ollama")
-    ),
+    ("providers", "*", "dialect"): frozenset(("bedrock", "azure", "vertex", "cohere", "ollama")),
 }
 
 

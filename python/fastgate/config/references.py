@@ -64,6 +64,17 @@ def _check_ids(settings: Settings, findings: Findings) -> None:
         )
 
 
+def _check_files_provider(settings: Settings, findings: Findings) -> None:
+    name, place = settings.server.files_provider, ("server", "files_provider")
+    if name is None:
+        return
+    if name not in settings.providers:
+        hint = did_you_mean(name, settings.providers)
+        findings.add(place, "no such provider", hint or "add it to [providers]")
+    elif settings.providers[name].dialect != "openai":
+        findings.add(place, "only providers of the dialect openai keep files and batches")
+
+
 def _check_server(settings: Settings, findings: Findings) -> None:
     server = settings.server
     if split_address(server.listen) is None:
@@ -83,9 +94,7 @@ def _check_server(settings: Settings, findings: Findings) -> None:
             )
         elif server.admin == server.listen and not server.admin.endswith(":0"):
             findings.add(("server", "admin"), "must differ from server.listen")
-    if server.files_provider is not None and server.files_provider not in settings.providers:
-        hint = did_you_mean(server.files_provider, settings.providers)
-        findings.add(("server", "files_provider"), "no such provider", hint or "add it to [providers]")
+    _check_files_provider(settings, findings)
     for index, host in enumerate(server.allowed_hosts or ()):
         if split_address(f"{host}:1") is None:
             findings.add(("server", "allowed_hosts", index), "must be a host name or address without port")

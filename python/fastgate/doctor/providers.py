@@ -1,6 +1,6 @@
 """Each provider as the gateway will meet it: the way there, its answer to the key, its clock.
 
-Asks `GET <base_url>/models`, which costs nothing, once per API key. Only the status and the `Date` of an
+Asks for its list of models, which costs nothing, once per API key. Only the status and the `Date` of an
 answer are looked at; no body is read and none is shown.
 """
 
@@ -10,11 +10,29 @@ import socket
 import time
 import urllib.parse
 from collections.abc import Callable
+from typing import NamedTuple
 
 from fastgate.config import Config
 from fastgate.config.settings import Provider
+from fastgate.config.table import Dialect
 from fastgate.doctor.connecting import CHECK, Unreachable, connect, time_left
 from fastgate.doctor.findings import Finding, fail, ok, warn
+
+
+class Asking(NamedTuple):
+    """How providers of one dialect are asked for their models."""
+
+    key_header: str
+    key_before: str
+    models_path: str
+    headers: dict[str, str]
+
+
+_ASKING: dict[Dialect, Asking] = {
+    "openai": Asking("Authorization", "Bearer ", "/models", {}),
+    "anthropic": Asking("x-api-key", "", "/v1/models", {"anthropic-version": "2023-06-01"}),
+    "gemini": Asking("x-goog-api-key", "", "/v1beta/models", {}),
+}
 
 LIMIT_S = 5.0
 """What one provider may take, all its keys included."""
@@ -84,13 +102,14 @@ def _ask(
     parts = urllib.parse.urlsplit(provider.base_url)
     connection = http.client.HTTPConnection(parts.netloc)
     connection.sock = stream
-    headers = {name: value.reveal() for name, value in provider.headers.items()}
+    asking = _ASKING[provider.dialect]
+    headers = asking.headers | {name: value.reveal() for name, value in provider.headers.items()}
     if key is not None:
-        headers["Authorization"] = f"Bearer {key}"
+        headers[asking.key_header] = asking.key_before + key
     try:
         stream.settimeout(time_left(ends))
         asked_at = unix_time()
-        connection.request("GET", f"{parts.path.rstrip('/')}/models", headers=headers)
+        connection.request("GET", parts.path.rstrip("/") + asking.models_path, headers=headers)
         response = connection.getresponse()
         return response.status, response.getheader("date"), asked_at, unix_time()
     except TimeoutError:

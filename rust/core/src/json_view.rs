@@ -52,6 +52,12 @@ impl<'text> View<'text> {
         Self::of(text)
     }
 
+    /// A text that was read before.
+    #[must_use]
+    pub fn known(text: &'text [u8]) -> Option<Self> {
+        Self::of(text).ok()
+    }
+
     fn of(text: &'text [u8]) -> Result<Self, JsonError> {
         let text = std::str::from_utf8(text).map_err(|error| JsonError::Syntax(error.valid_up_to()))?;
         Ok(Self(text.trim_ascii()))
@@ -180,6 +186,17 @@ impl<'text> View<'text> {
 }
 
 impl Text<'_> {
+    /// What is before and behind the first `mark`, which must need no escapes; `None` where it does not occur.
+    #[must_use]
+    pub fn split_once(&self, mark: &str) -> Option<(Self, Self)> {
+        let half = |range: std::ops::Range<usize>| match &self.0 {
+            Cow::Borrowed(text) => Self(Cow::Borrowed(&text[range])),
+            Cow::Owned(text) => Self(Cow::Owned(text[range].to_owned())),
+        };
+        let start = self.0.find(mark)?;
+        Some((half(0..start), half(start + mark.len()..self.0.len())))
+    }
+
     /// Any text, with what JSON has to escape escaped.
     #[must_use]
     pub fn of(text: &str) -> Text<'static> {
@@ -271,6 +288,16 @@ mod tests {
         );
         assert!(View::read_answer(b"[1]", 8).is_err());
         assert!(View::read_answer(b"{\"a\":\"\xff\"}", 8).is_err());
+    }
+
+    #[test]
+    fn a_text_is_split_where_it_stands() {
+        let view = View::read(br#"{"a":"id~sig~\u0041~sig~"}"#, 8).expect("an object");
+        let text = view.get("a").and_then(View::text).expect("a text");
+        let (before, behind) = text.split_once("~sig~").expect("a mark");
+        assert_eq!((before.escaped(), behind.escaped()), ("id", r"\u0041~sig~"));
+        assert_eq!(text.clone().into_owned().split_once("~sig~"), Some((before, behind)));
+        assert_eq!(text.split_once("~other~"), None);
     }
 
     proptest! {

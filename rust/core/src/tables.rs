@@ -91,6 +91,10 @@ pub struct Provider {
 pub enum ProviderDialect {
     /// OpenAI and everything compatible with it.
     Openai,
+    /// Anthropic Messages.
+    Anthropic,
+    /// Gemini API.
+    Gemini,
 }
 
 /// One key of a provider's account.

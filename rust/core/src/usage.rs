@@ -60,4 +60,24 @@ impl Usage {
             .into_iter()
             .fold(0, u64::saturating_add)
     }
+
+    /// Of each count the larger: streams tell counts more than once.
+    #[must_use]
+    pub fn field_wise_max(&self, other: &Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.max(other.input_tokens),
+            cache_read_tokens: self.cache_read_tokens.max(other.cache_read_tokens),
+            cache_write_5m_tokens: self.cache_write_5m_tokens.max(other.cache_write_5m_tokens),
+            cache_write_1h_tokens: self.cache_write_1h_tokens.max(other.cache_write_1h_tokens),
+            cache_write_other_tokens: self.cache_write_other_tokens.max(other.cache_write_other_tokens),
+            input_audio_tokens: self.input_audio_tokens.max(other.input_audio_tokens),
+            input_image_tokens: self.input_image_tokens.max(other.input_image_tokens),
+            cache_read_audio_tokens: self.cache_read_audio_tokens.max(other.cache_read_audio_tokens),
+            cache_read_image_tokens: self.cache_read_image_tokens.max(other.cache_read_image_tokens),
+            output_tokens: self.output_tokens.max(other.output_tokens),
+            reasoning_tokens: self.reasoning_tokens.max(other.reasoning_tokens),
+            output_audio_tokens: self.output_audio_tokens.max(other.output_audio_tokens),
+            output_image_tokens: self.output_image_tokens.max(other.output_image_tokens),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What goes back to the client: which answers of a provider are passed on, with which headers, and refusals.
 
 use bytes::Bytes;
-use fastgate_core::dialects::{Answer, Flaw, openai};
+use fastgate_core::dialects::{Answer, Dialect, Flaw};
 use fastgate_core::failure::{Cause, Failure, RETRY_AFTER_LIMIT_S};
 use fastgate_core::resilience::{Action, Reason, Verdict};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
@@ -55,6 +55,7 @@ const TRAIL: HeaderName = HeaderName::from_static("x-fastgate-trail");
 const BUDGET: HeaderName = HeaderName::from_static("x-fastgate-budget-ms");
 const BUDGET_LEFT: HeaderName = HeaderName::from_static("x-fastgate-budget-left-ms");
 const DOWNGRADED: HeaderName = HeaderName::from_static("x-fastgate-downgraded-to");
+const DROPPED: HeaderName = HeaderName::from_static("x-fastgate-dropped");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-fastgate-overhead-us");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -70,12 +71,17 @@ pub(crate) enum Judged {
 
 /// Decides whether an answer may be passed on, and reads what it says of itself. A success has to be a whole JSON object
 /// (or begin as one where it is too large to be read through: `is_whole` is false) with an answer in it.
-pub(crate) fn judge(head: &response::Parts, body: &Bytes, is_whole: bool, operation: &Operation) -> Judged {
+pub(crate) fn judge(
+    head: &response::Parts,
+    body: &Bytes,
+    is_whole: bool,
+    (operation, dialect): (&Operation, Dialect),
+) -> Judged {
     if !head.status.is_success() {
         return Judged::Error;
     }
     let status = head.status.as_u16();
-    let Some(answer) = read_success(body, is_whole, operation) else {
+    let Some(answer) = read_success(body, is_whole, (operation, dialect)) else {
         return Judged::Unusable(format!("answered {status} without a whole JSON object"));
     };
     // What is asked for again by its id may tell of an error that is long past.
@@ -111,10 +117,10 @@ pub(crate) fn describe_error(deployment: &str, status: u16, is_whole: bool, verd
 }
 
 /// What a successful answer says of itself, as far as it is at hand; `None` if it is no JSON object and has to be one.
-fn read_success(body: &[u8], is_whole: bool, operation: &Operation) -> Option<Answer> {
+fn read_success(body: &[u8], is_whole: bool, (operation, dialect): (&Operation, Dialect)) -> Option<Answer> {
     let is_begun = body.trim_ascii_start().first() == Some(&b'{');
     match (is_begun, is_whole) {
-        (true, true) => operation.dialect.read_answer(body),
+        (true, true) => dialect.read_answer(body),
         (true, false) => Some(Answer::default()),
         (false, _) => None,
     }
@@ -147,11 +153,11 @@ pub(crate) fn judge_content(head: &response::Parts) -> Result<(), &'static str> 
 }
 
 /// Turns a reply into a response; whoever holds the rest of the answer holds the settlement.
-pub(crate) fn write(reply: Reply, mut settlement: Settlement) -> Response<ResponseBody> {
+pub(crate) fn write(reply: Reply, mut settlement: Settlement, dialect: Dialect) -> Response<ResponseBody> {
     let request_id = settlement.record.id;
     match reply {
         Reply::Refused(failure) => {
-            let mut response = refusal(&failure, request_id);
+            let mut response = refusal(&failure, request_id, dialect);
             settlement.record.respond(response.status());
             settlement.settle(Outcome::Failed(failure.cause));
             describe(response.headers_mut(), &settlement.record, None);
@@ -208,14 +214,15 @@ pub(crate) async fn shared(
     worker: &Worker,
     subscription: Subscription,
     settlement: Option<Settlement>,
+    dialect: Dialect,
 ) -> Response<ResponseBody> {
     let how = HeaderValue::from_static(if subscription.was_whole { "replayed" } else { "joined" });
     let head = std::future::poll_fn(|context| subscription.poll_head(context)).await;
     let Ok(head) = head else {
         let failure = Failure::new(Cause::ProviderFailed, "the first request with this Idempotency-Key ended early");
         return match settlement {
-            Some(settlement) => write(Reply::Refused(failure), settlement),
-            None => refusal(&failure, worker.request_id()),
+            Some(settlement) => write(Reply::Refused(failure), settlement, dialect),
+            None => refusal(&failure, worker.request_id(), dialect),
         };
     };
     let mut response = Response::from_parts(head, ResponseBody::Shared(Box::new(subscription)));
@@ -231,9 +238,9 @@ pub(crate) async fn shared(
 }
 
 /// The gateway's own error, as the client's SDK expects it.
-pub(crate) fn refusal(failure: &Failure, request_id: RequestId) -> Response<ResponseBody> {
+pub(crate) fn refusal(failure: &Failure, request_id: RequestId, dialect: Dialect) -> Response<ResponseBody> {
     let row = failure.cause.row();
-    let body = Bytes::from(openai::error_body(failure, request_id.as_str()));
+    let body = Bytes::from(dialect.error_body(failure, request_id.as_str()));
     let mut response = Response::new(ResponseBody::Whole(body));
     *response.status_mut() = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -276,6 +283,9 @@ fn describe(headers: &mut HeaderMap, record: &Record, cost_pusd: Option<i64>) {
     }
     if let Some(model) = record.downgraded_to() {
         texts.text(DOWNGRADED, model.as_bytes());
+    }
+    if !record.dropped.is_empty() {
+        texts.text(DROPPED, record.dropped.join(", ").as_bytes());
     }
     if let Some(cost_pusd) = cost_pusd {
         texts.usd(COST, cost_pusd.into());
@@ -326,7 +336,8 @@ mod tests {
     #[test]
     fn only_passes_on_what_a_client_can_use() {
         let judge = |status, body: &'static str| {
-            judge(&head(status), &Bytes::from_static(body.as_bytes()), true, &OPERATIONS[0])
+            let chat = (&OPERATIONS[0], OPERATIONS[0].dialect);
+            judge(&head(status), &Bytes::from_static(body.as_bytes()), true, chat)
         };
         assert!(matches!(judge(200, " {\"choices\":[{}]}"), Judged::Answer(_)));
         for unusable in ["<html>", "{\"choices\":", "", "[]", "{\"choices\": [ ]}"] {

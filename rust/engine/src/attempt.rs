@@ -7,27 +7,33 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use fastgate_core::dialects::ProviderError;
 use fastgate_core::failure::{Cause, Failure};
+use fastgate_core::json_view::View;
 use fastgate_core::limits::provider_headers;
+use fastgate_core::neutral::Target;
 use fastgate_core::resilience::classify::{Classified, ErrorDialect, Facts, Headers, classify, classify_event};
 use fastgate_core::resilience::{Action, Reason, Verdict};
+use fastgate_core::translators::Replying;
 use fastgate_core::usage::Usage;
 use http::{HeaderMap, HeaderName, HeaderValue, header, response};
 use tokio::time::Instant;
 
 use crate::answer::{self, Judged, Reply};
 use crate::clock::unix_ms;
+use crate::crossing::{Crossing, Pair};
 use crate::flight::{Flight, Plan};
 use crate::limits::Taken;
 use crate::operation::{self, Gives, Goes};
-use crate::payload::Payload;
+use crate::payload::{Payload, Upstream};
 use crate::record::{Books, Record, Stage};
 use crate::relay::Events;
 use crate::resilience::Call;
 use crate::settlement::Settlement;
 use crate::snapshot::Snapshot;
+use crate::translation;
 use crate::upstream::RequestHead;
-use crate::worker::Worker;
+use crate::worker::{RequestId, Worker};
 
 /// JSON answers are read whole up to here before the first byte goes out; larger ones are relayed.
 const WHOLE_ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
@@ -38,7 +44,12 @@ pub(crate) struct Asked<'a> {
     pub(crate) snapshot: &'a Arc<Snapshot>,
     pub(crate) call: operation::Call<'a>,
     pub(crate) query: Option<&'a str>,
-    pub(crate) trace: [(HeaderName, Option<HeaderValue>); 2],
+    /// Headers for the provider: of the trace, and one that a provider of Anthropic's dialect understands.
+    pub(crate) fields: [(HeaderName, Option<HeaderValue>); 3],
+    /// The client takes a Gemini stream as a JSON array.
+    pub(crate) is_json_array: bool,
+    /// The client's body, where it is JSON.
+    pub(crate) request: Option<&'a [u8]>,
     /// Choices that the client asked for.
     pub(crate) choices: u64,
     /// The client does without the token counts that providers of streams are asked for.
@@ -163,17 +174,24 @@ impl Asked<'_> {
         payload: &mut Payload,
         leg: Leg<'_>,
     ) -> Result<Reply, Failed> {
-        let stream_usage = self.snapshot.provider(leg.deployment).stream_usage;
-        let upstream = payload.upstream(leg.model, stream_usage).map_err(Failed::Exchange)?;
+        let provider = self.snapshot.provider(leg.deployment);
+        let stream_usage = provider.stream_usage;
+        let operation = self.call.operation();
         let record = &mut settlement.record;
+        // A choice has nobody who can't do what is asked for.
+        let crossing = Crossing::find(operation, provider.dialect).unwrap_or(Crossing::Same);
+        let upstream = match crossing {
+            Crossing::Same => payload.upstream(leg.model, stream_usage).map_err(Failed::Exchange)?,
+            Crossing::Translated(pair) => self.translated(record, payload, &leg, pair)?,
+        };
         record.lap(Stage::Route);
         record.attempts += 1;
         let started = record.last_lap();
-        let operation = self.call.operation();
         let deployment = &self.snapshot.tables.deployments[leg.deployment];
         let target = self.snapshot.target(deployment);
+        let called = crossing.call(self.call, record.is_stream);
         let address = target
-            .address(self.call, self.query)
+            .address(called, leg.model, self.query)
             .map_err(|_| Failed::Exchange(Failure::invalid_request("the query can't be part of an address", None)))?;
         let fleet = &self.snapshot.fleet;
         let credential = leg.credential;
@@ -181,7 +199,7 @@ impl Asked<'_> {
             deployment,
             target,
             head: RequestHead {
-                method: &operation.method,
+                method: &called.operation().method,
                 address: &address,
                 credential: &target.heads[credential],
                 accept: match operation.gives {
@@ -189,7 +207,7 @@ impl Asked<'_> {
                     Gives::Content => "*/*",
                 },
                 content_type: upstream.content_type.as_ref(),
-                trace: &self.trace,
+                fields: &self.fields,
             },
             started,
             first_content_by: leg.first_content_by,
@@ -221,7 +239,45 @@ impl Asked<'_> {
             taken.note_headers(&said, settlement.record.last_lap());
         }
         let (is_spliced, is_replaced) = (self.splices_usage && stream_usage, flight.is_replaced);
-        self.receive(settlement, flight, &leg, is_spliced).await.map_err(|failed| failed.replaced(is_replaced))
+        self.receive(settlement, flight, &leg, (crossing, is_spliced))
+            .await
+            .map_err(|failed| failed.replaced(is_replaced))
+    }
+
+    /// The request in the provider's dialect. One that can't be said there is another deployment's, if there is any.
+    fn translated(
+        &self,
+        record: &mut Record,
+        payload: &Payload,
+        leg: &Leg<'_>,
+        pair: Pair,
+    ) -> Result<Upstream, Failed> {
+        let deployment = &self.snapshot.tables.deployments[leg.deployment];
+        let model = leg.model.or(deployment.model.as_deref()).unwrap_or_default();
+        let target = Target { model, output_tokens: deployment.output_tokens, reasoning: None };
+        let depth_limit = self.snapshot.tables.bounds.json_depth;
+        match payload.translated(pair, record.is_stream, &target, depth_limit) {
+            Ok((upstream, losses)) => {
+                record.dropped = losses;
+                Ok(upstream)
+            }
+            Err(failure) => {
+                let verdict = Verdict { action: Action::Move, reason: Reason::BadRequest, pause_ns: None };
+                Err(FailedAttempt::new(verdict, failure, None).into())
+            }
+        }
+    }
+
+    /// What shapes an answer that is translated.
+    fn replying<'a>(&self, record: &'a Record, request: Option<View<'a>>) -> Replying<'a> {
+        Replying {
+            fallback_id: record.id.as_str(),
+            fallback_model: record.model.as_deref().unwrap_or_default(),
+            now_unix_s: u64::try_from(record.started_unix_s()).unwrap_or_default(),
+            includes_usage: !self.splices_usage,
+            is_json_array: self.is_json_array,
+            request,
+        }
     }
 
     /// Reads the answer if it is JSON, or leaves it to be relayed.
@@ -230,26 +286,32 @@ impl Asked<'_> {
         settlement: &mut Settlement,
         mut flight: Flight,
         leg: &Leg<'_>,
-        is_spliced: bool,
+        (crossing, is_spliced): (Crossing, bool),
     ) -> Result<Reply, Failed> {
         let operation = self.call.operation();
         let record = &mut settlement.record;
         let is_success = flight.head.status.is_success();
         if is_success && has_type(&flight.head, "text/event-stream") {
-            return self.receive_events(record, flight, leg, is_spliced).await;
+            return self.receive_events(record, flight, leg, (crossing, is_spliced)).await;
         }
         if is_success && operation.gives == Gives::Content && !has_type(&flight.head, "application/json") {
             return self.receive_content(record, flight, leg).await;
         }
         let status = Some(flight.head.status.as_u16());
-        let (body, is_whole) = match flight.read(WHOLE_ANSWER_LIMIT_BYTES).await {
+        let limit_bytes = match crossing {
+            Crossing::Same => WHOLE_ANSWER_LIMIT_BYTES,
+            // Nothing of it can go out before it is whole, and the flight bounds it.
+            Crossing::Translated(_) => usize::MAX,
+        };
+        let (body, is_whole) = match flight.read(limit_bytes).await {
             Ok(read) => read,
             Err(failure) => return Err(give_up(flight.call, failure, status).unanswered(is_success)),
         };
         record.lap(Stage::Answer);
         let id = &self.snapshot.tables.deployments[leg.deployment].id;
         let wants_events = record.is_stream && operation.goes == Goes::ByModel && operation.gives == Gives::Object;
-        match answer::judge(&flight.head, &body, is_whole, operation) {
+        let answers_in = crossing.answers_in(operation, record.is_stream);
+        match answer::judge(&flight.head, &body, is_whole, (operation, answers_in)) {
             Judged::Answer(answer) if wants_events => {
                 let message = format!("{id}: the provider answered in one piece where a stream was asked for");
                 Err(garbage(flight.call, message, status).billed((answer.usage, answer.reported_cost_pusd)))
@@ -262,6 +324,17 @@ impl Asked<'_> {
                     record.content_bytes = body.len() as u64;
                 }
                 if is_whole {
+                    let body = match crossing {
+                        Crossing::Same => Some(body),
+                        Crossing::Translated(pair) => {
+                            let request = self.request.and_then(View::known);
+                            translation::answer(&body, pair, &self.replying(record, request))
+                        }
+                    };
+                    let Some(body) = body else {
+                        let message = format!("{id}: the provider answered with something that is no answer");
+                        return Err(garbage(flight.call, message, status));
+                    };
                     flight.call.succeed(record.output_tokens(), record.last_lap());
                     Ok(Reply::Whole { head: flight.head, body })
                 } else {
@@ -270,7 +343,7 @@ impl Asked<'_> {
                 }
             }
             Judged::Unusable(what) => Err(garbage(flight.call, format!("{id}: the provider {what}"), status)),
-            Judged::Error => Err(self.fail(flight, body, is_whole, leg)),
+            Judged::Error => Err(self.fail(flight, body, is_whole, leg, (record.id, crossing))),
         }
     }
 
@@ -279,13 +352,26 @@ impl Asked<'_> {
         record: &mut Record,
         mut flight: Flight,
         leg: &Leg<'_>,
-        is_spliced: bool,
+        (crossing, is_spliced): (Crossing, bool),
     ) -> Result<Reply, Failed> {
         let tables = &self.snapshot.tables;
         let deployment = &tables.deployments[leg.deployment];
-        let reader = self.call.operation().dialect.stream_reader(self.choices);
+        let operation = self.call.operation();
+        let reader = crossing.answers_in(operation, true).stream_reader(self.choices);
         let secrets = Arc::clone(&self.snapshot.target(deployment).secrets);
+        let is_spliced = is_spliced && crossing == Crossing::Same;
         let mut events = Box::new(Events::new(reader, tables.bounds.stream_event_bytes, is_spliced, secrets));
+        let request = self.request.and_then(View::known);
+        match crossing {
+            Crossing::Translated(pair) => {
+                events.translate(translation::Stream::new(pair, &self.replying(record, request)));
+            }
+            Crossing::Same if self.is_json_array => events.translate(translation::Stream::array()),
+            Crossing::Same => {}
+        }
+        if self.is_json_array {
+            flight.head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
         if leg.is_last {
             flight.commit();
             return Ok(Reply::Events { flight, events });
@@ -339,7 +425,14 @@ impl Asked<'_> {
     }
 
     /// The provider answered with an error.
-    fn fail(&self, flight: Flight, body: Bytes, is_whole: bool, leg: &Leg<'_>) -> Failed {
+    fn fail(
+        &self,
+        flight: Flight,
+        body: Bytes,
+        is_whole: bool,
+        leg: &Leg<'_>,
+        (request_id, crossing): (RequestId, Crossing),
+    ) -> Failed {
         let deployment = &self.snapshot.tables.deployments[leg.deployment];
         let Flight { head, mut call, .. } = flight;
         let status = head.status.as_u16();
@@ -354,6 +447,13 @@ impl Asked<'_> {
         let verdict = if may_change { Verdict { action: Action::DisableKey, ..verdict } } else { verdict };
         let (failure, is_fit) = answer::describe_error(&deployment.id, status, is_whole, &verdict);
         let failure = Failure { provider_code: code, ..failure };
+        let body = match crossing {
+            Crossing::Same => body,
+            Crossing::Translated(_) => {
+                let client = self.call.operation().dialect;
+                client.error_of_provider(status, &ProviderError::read(&body), request_id.as_str()).into()
+            }
+        };
         let original = is_fit.then(|| (head, self.snapshot.target(deployment).secrets.remove_from(body)));
         FailedAttempt { original, needed_tokens, ..FailedAttempt::new(verdict, failure, Some(status)) }.into()
     }

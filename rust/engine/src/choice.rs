@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::json_object::JsonObject;
 use fastgate_core::routing::{self, Asking, Candidates, Chain, Conditions, Needs, NoRoute, Removed};
-use fastgate_core::tables::Tables;
+use fastgate_core::tables::{ProviderDialect, Tables};
 use fastgate_core::usage::Usage;
 use http::Method;
 
+use crate::crossing::Crossing;
 use crate::gateway::Shared;
 use crate::guard::Caller;
 use crate::identity::Identity;
@@ -104,7 +105,12 @@ impl Chooser<'_> {
     /// # Errors
     /// [`Cause::ModelForbidden`], [`Cause::ModelNotFound`], [`Cause::NoRoute`], [`Cause::PriceUnknown`] or
     /// [`Cause::NotFound`].
-    pub(crate) fn by_model(&self, payload: &Payload, wishes: &Wishes<'_>) -> Result<Choice, Failure> {
+    pub(crate) fn by_model(
+        &self,
+        operation: &Operation,
+        payload: &Payload,
+        wishes: &Wishes<'_>,
+    ) -> Result<Choice, Failure> {
         let model = self.record.model.as_deref().unwrap_or_default();
         if !self.caller.may_use(model) {
             return Err(forbidden(model));
@@ -134,7 +140,12 @@ impl Chooser<'_> {
         let facts = Facts { snapshot: self.snapshot, now_ns, now_unix_s: self.record.started_unix_s(), draw };
         let chain =
             routing::route(tables, policy, &asking, &facts).map_err(|no_route| refuse(&no_route, tables, &asking))?;
-        let Chain { candidates, row, budget_ms, model, removed } = chain;
+        let Chain { mut candidates, row, budget_ms, model, removed } = chain;
+        candidates.retain(|deployment| Crossing::find(operation, self.dialect(*deployment)).is_some());
+        if candidates.is_empty() {
+            let message = format!("no deployment of `{model}` is at a vendor that has `{}`", operation.path);
+            return Err(about_model(Cause::NoRoute, message));
+        }
         let is_open = candidates.iter().any(|deployment| tables.deployments[*deployment].model.is_none());
         let has_choice = candidates.len() > 1 || !removed.is_empty() || row.is_some_and(|row| row > 0);
         let route = has_choice.then(|| Box::new(RouteTaken { row, candidates: candidates.clone(), removed }));
@@ -218,6 +229,10 @@ impl Chooser<'_> {
 
     fn provider(&self, deployment: usize) -> usize {
         self.tables().deployments[deployment].provider
+    }
+
+    fn dialect(&self, deployment: usize) -> ProviderDialect {
+        self.snapshot.provider(deployment).dialect
     }
 
     fn tables(&self) -> &Tables {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use fastgate_core::dialects::Dialect;
 use fastgate_core::dialects::openai::Kept;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::prompt_hash::prompt_hash;
@@ -36,6 +37,7 @@ use crate::worker::Worker;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_KEY_LIMIT_BYTES: usize = 256;
+const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
@@ -47,7 +49,7 @@ pub(crate) async fn exchange(
     peer: Peer,
 ) -> http::Response<ResponseBody> {
     let operation = call.operation();
-    let may_share = operation.goes == Goes::ByModel && operation.takes == Takes::Json;
+    let may_share = operation.goes == Goes::ByModel && operation.takes == Takes::Json && call.id.is_none();
     if may_share && request.headers().contains_key(IDEMPOTENCY_KEY) {
         return Box::pin(share(worker, Call { index: call.index, id: None }, request, peer)).await;
     }
@@ -65,7 +67,7 @@ async fn carry(
     let settlement = begin(worker, call, &parts.headers, &snapshot);
     let mut exchange = Exchange { worker, snapshot: &snapshot, call, settlement };
     let reply = exchange.run(&parts, body, peer).await.unwrap_or_else(Reply::Refused);
-    let response = answer::write(reply, exchange.settlement);
+    let response = answer::write(reply, exchange.settlement, call.operation().dialect);
     spare_headers::give(parts.headers);
     response
 }
@@ -87,6 +89,7 @@ async fn share(
     let snapshot = worker.snapshot();
     let (parts, body) = request.into_parts();
     let tables = &snapshot.tables;
+    let dialect = call.operation().dialect;
     // Who may not ask is refused, and recorded, as ever.
     let admitted = guard::admit(worker, &snapshot, &parts.headers, &parts.uri, peer, SystemTime::now());
     let named = admitted.and_then(|caller| Ok((Identity::read(&caller, &parts.headers)?, caller)));
@@ -97,7 +100,7 @@ async fn share(
     let begin_named = |body: &[u8]| {
         let mut settlement = begin(worker, call, &parts.headers, &snapshot);
         let record = &mut settlement.record;
-        let request = call.operation().dialect.read_request(body, tables.bounds.json_depth).ok();
+        let request = dialect.read_request(body, tables.bounds.json_depth, None).ok();
         record.tenant = Some(caller.tenant);
         record.key = caller.key().map(|key| key.id().to_owned());
         record.identity = identity.clone();
@@ -109,7 +112,7 @@ async fn share(
         }
         settlement
     };
-    let refuse = |failure, body: &[u8]| answer::write(Reply::Refused(failure), begin_named(body));
+    let refuse = |failure, body: &[u8]| answer::write(Reply::Refused(failure), begin_named(body), dialect);
     let body = match body.read(tables.bounds.request_body_bytes).await {
         Ok(body) => body,
         Err(failure) => return refuse(failure, &[]),
@@ -136,9 +139,9 @@ async fn share(
                 lead.follow(response).await;
             });
             // The exchange in the task has the record; this client is one of those who read.
-            answer::shared(worker, subscription, None).await
+            answer::shared(worker, subscription, None, dialect).await
         }
-        Claim::Follow(subscription) => answer::shared(worker, subscription, Some(begin_named(&body))).await,
+        Claim::Follow(subscription) => answer::shared(worker, subscription, Some(begin_named(&body)), dialect).await,
     }
 }
 
@@ -162,7 +165,7 @@ impl Exchange<'_> {
         record.price_context = if operation.goes == Goes::ToFiles { &[("processing", "batch")] } else { &[] };
         let wishes = Wishes::read(&parts.headers)?;
         record.lap(Stage::Admit);
-        let mut payload = Payload::read(operation, &parts.headers, body, &self.snapshot.tables.bounds).await?;
+        let mut payload = Payload::read(self.call, &parts.headers, body, &self.snapshot.tables.bounds).await?;
         let request = payload.request();
         let record = &mut self.settlement.record;
         // The reading is counted with the waiting where a body comes in pieces.
@@ -179,14 +182,19 @@ impl Exchange<'_> {
         let applied = limits::apply(self.worker, &mut self.settlement.record);
         let mut choice = self.choose(caller, &payload, &wishes)?;
         limits::reserve(self.worker, operation, &mut self.settlement.record, &mut payload, &mut choice, applied)?;
+        // Kept for answers that repeat it; shares the payload's bytes.
+        let body_of_client = payload.body();
         let request = payload.request();
         let asked = Asked {
             worker: self.worker,
             snapshot: self.snapshot,
             call: self.call,
             query: parts.uri.query().filter(|_| operation.goes != Goes::ByModel),
-            trace: self.trace_headers(&parts.headers),
+            fields: self.passed_headers(&parts.headers),
+            is_json_array: operation.dialect == Dialect::Gemini { stream: true }
+                && !parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse")),
             choices: request.map_or(1, |request| request.choices),
+            request: body_of_client.as_deref(),
             splices_usage: request.is_some_and(|request| request.usage_splice.is_some()),
         };
         let budget = [wishes.budget, choice.budget].into_iter().flatten().min();
@@ -206,20 +214,23 @@ impl Exchange<'_> {
         let record = &self.settlement.record;
         let chooser = Chooser { worker: self.worker, snapshot: self.snapshot, caller, record };
         match operation.goes {
-            Goes::ByModel => chooser.by_model(payload, wishes),
+            Goes::ByModel => chooser.by_model(operation, payload, wishes),
             Goes::ToMaker => chooser.maker(operation, self.call.id.unwrap_or_default()),
             Goes::ToFiles => chooser.files(operation, self.call.id.or_else(|| payload.file())),
         }
     }
 
-    /// `traceparent` and `tracestate` for the provider: this exchange is its parent.
-    fn trace_headers(&self, headers: &HeaderMap) -> [(HeaderName, Option<HeaderValue>); 2] {
+    /// `traceparent` and `tracestate` for the provider, since this exchange is its parent, and the features in test that a
+    /// client of Anthropic's asks for.
+    fn passed_headers(&self, headers: &HeaderMap) -> [(HeaderName, Option<HeaderValue>); 3] {
         let trace = &self.settlement.record.trace;
         let state = trace.parent_id.and_then(|_| {
             tracestate(headers.get_all(TRACESTATE).iter().map(HeaderValue::as_bytes))
                 .and_then(|state| HeaderValue::from_bytes(&state).ok())
         });
-        [(TRACEPARENT, HeaderValue::from_bytes(&trace.traceparent()).ok()), (TRACESTATE, state)]
+        let is_anthropic = self.call.operation().dialect == Dialect::Anthropic;
+        let beta = headers.get(ANTHROPIC_BETA).filter(|_| is_anthropic).cloned();
+        [(TRACEPARENT, HeaderValue::from_bytes(&trace.traceparent()).ok()), (TRACESTATE, state), (ANTHROPIC_BETA, beta)]
     }
 
     /// Tries the candidates until one answers, nothing is left to try, or the budget is spent.

@@ -12,6 +12,7 @@ mod charge;
 mod choice;
 mod client_tokens;
 mod clock;
+mod crossing;
 pub mod doors;
 pub mod entry;
 mod exchange;
@@ -45,6 +46,7 @@ pub mod telemetry;
 #[cfg(test)]
 mod testing;
 mod trail;
+mod translation;
 mod upload;
 mod upstream;
 pub mod vocabularies;

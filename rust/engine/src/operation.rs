@@ -1,9 +1,13 @@
-//! What can be asked for: every path of OpenAI's interface that is served, as one table.
+//! What can be asked for: every path that is served, as one table.
 //!
-//! A path is the same behind `/v1` here and behind a provider's base URL there.
+//! A path of OpenAI's is the same behind `/v1` here and behind a provider's base URL there. Anthropic's and Gemini's base
+//! URLs end before their version, so there it belongs to the path.
+
+use std::borrow::Cow;
 
 use fastgate_core::dialects::Dialect;
 use http::Method;
+use percent_encoding::percent_decode_str;
 
 use crate::record::Books;
 
@@ -13,7 +17,9 @@ pub(crate) struct Operation {
     /// Its word in records and metrics.
     pub(crate) name: &'static str,
     pub(crate) method: Method,
-    /// `{}` stands for an id.
+    /// What the path may begin with here.
+    pub(crate) roots: &'static [&'static str],
+    /// The rest of it: `{}` stands for an id, `{model}` for a model's name.
     pub(crate) path: &'static str,
     pub(crate) dialect: Dialect,
     pub(crate) takes: Takes,
@@ -75,26 +81,61 @@ const fn row(
 ) -> Operation {
     // What text costs can be told from its length.
     let books = match (goes, name.as_bytes()) {
-        (Goes::ByModel, b"chat" | b"responses" | b"completions" | b"embeddings") => Books::ReportedOrEstimated,
+        (
+            Goes::ByModel,
+            b"chat"
+            | b"responses"
+            | b"completions"
+            | b"embeddings"
+            | b"messages"
+            | b"generate_content"
+            | b"stream_generate_content",
+        ) => Books::ReportedOrEstimated,
+        // Counting costs nothing.
+        (Goes::ByModel, b"messages_count_tokens" | b"count_tokens") => Books::Nothing,
         (Goes::ByModel, _) => Books::Reported,
         _ => Books::Nothing,
     };
     let gives = if matches!(kind, Kind::Content) { Gives::Content } else { Gives::Object };
     let is_kept = matches!(kind, Kind::Kept);
-    Operation { name, method, path, dialect, takes, goes, gives, is_kept, books }
+    // Google's SDKs have changed from the one to the other.
+    let roots: &[&str] = if matches!(dialect, Dialect::Gemini { .. }) { &["/v1beta", "/v1"] } else { &["/v1"] };
+    Operation { name, method, roots, path, dialect, takes, goes, gives, is_kept, books }
 }
 
-use Dialect::{OpenaiChat, OpenaiCompletions, OpenaiResponses};
+const GEMINI: Dialect = Dialect::Gemini { stream: false };
+const GEMINI_STREAM: Dialect = Dialect::Gemini { stream: true };
+
+/// Index of OpenAI's chat, for requests that are translated to it.
+pub(crate) const CHAT: usize = 0;
+/// Index of Anthropic's messages.
+pub(crate) const MESSAGES: usize = 1;
+/// Index of Gemini's content in one piece.
+pub(crate) const GENERATE_CONTENT: usize = 3;
+/// Index of the same in events.
+pub(crate) const STREAM_GENERATE_CONTENT: usize = 4;
+
+use Dialect::{Anthropic, OpenaiChat, OpenaiCompletions, OpenaiResponses};
 use Goes::{ByModel, ToFiles, ToMaker};
 use Kind::{Content, Kept, Usual};
 use Takes::{Form, Json, Nothing};
 
 /// Every operation; the busiest first, since a look-up goes through them in order.
-pub(crate) static OPERATIONS: [Operation; 24] = [
+pub(crate) static OPERATIONS: [Operation; 29] = [
     row("chat", Method::POST, "/chat/completions", (OpenaiChat, Json, ByModel, Usual)),
+    row("messages", Method::POST, "/messages", (Anthropic, Json, ByModel, Usual)),
     row("responses", Method::POST, "/responses", (OpenaiResponses, Json, ByModel, Kept)),
+    row("generate_content", Method::POST, "/models/{model}:generateContent", (GEMINI, Json, ByModel, Usual)),
+    row(
+        "stream_generate_content",
+        Method::POST,
+        "/models/{model}:streamGenerateContent",
+        (GEMINI_STREAM, Json, ByModel, Usual),
+    ),
     row("embeddings", Method::POST, "/embeddings", (PLAIN, Json, ByModel, Usual)),
     row("completions", Method::POST, "/completions", (OpenaiCompletions, Json, ByModel, Usual)),
+    row("messages_count_tokens", Method::POST, "/messages/count_tokens", (Anthropic, Json, ByModel, Usual)),
+    row("count_tokens", Method::POST, "/models/{model}:countTokens", (GEMINI, Json, ByModel, Usual)),
     row("moderations", Method::POST, "/moderations", (MODERATIONS, Json, ByModel, Usual)),
     row("response_get", Method::GET, "/responses/{}", (OpenaiResponses, Nothing, ToMaker, Kept)),
     row("response_delete", Method::DELETE, "/responses/{}", (OpenaiResponses, Nothing, ToMaker, Usual)),
@@ -138,13 +179,20 @@ impl Call<'_> {
     pub(crate) fn operation(self) -> &'static Operation {
         &OPERATIONS[self.index]
     }
+
+    /// The model that the path names, decoded.
+    pub(crate) fn model(&self) -> Option<Cow<'_, str>> {
+        let model = self.id.filter(|_| self.operation().path.contains(MODEL))?;
+        Some(percent_decode_str(model).decode_utf8_lossy())
+    }
 }
 
-/// Finds the operation of a request; `path` is what follows `/v1`.
+/// Finds the operation of a request.
 pub(crate) fn find<'path>(method: &Method, path: &'path str) -> Found<'path> {
     let mut allowed = String::new();
     for (index, operation) in OPERATIONS.iter().enumerate() {
-        let Some(Fit { id }) = fit(operation.path, path) else { continue };
+        let fits = |root: &&str| path.strip_prefix(root).and_then(|rest| fit(operation.path, rest));
+        let Some(Fit { id }) = operation.roots.iter().find_map(fits) else { continue };
         if operation.method == *method {
             return Found::Operation(Call { index, id });
         }
@@ -156,15 +204,39 @@ pub(crate) fn find<'path>(method: &Method, path: &'path str) -> Found<'path> {
     if allowed.is_empty() { Found::Nothing } else { Found::OtherMethod(allowed) }
 }
 
+/// The dialect that whoever asks for a path expects an error in.
+pub(crate) fn dialect_at(path: &str) -> Dialect {
+    if path.starts_with("/v1/messages") {
+        Anthropic
+    } else if path.starts_with("/v1beta/") || (path.starts_with("/v1/models/") && path.contains(':')) {
+        GEMINI
+    } else {
+        OpenaiChat
+    }
+}
+
 /// A path that fits a pattern, with the id in it if the pattern has one.
 struct Fit<'path> {
     id: Option<&'path str>,
 }
 
 fn fit<'path>(pattern: &str, path: &'path str) -> Option<Fit<'path>> {
-    let Some((before, after)) = pattern.split_once("{}") else { return (pattern == path).then_some(Fit { id: None }) };
+    let (before, after, is_fit): (_, _, fn(&str) -> bool) = if let Some((before, after)) = pattern.split_once(MODEL) {
+        (before, after, is_model)
+    } else if let Some((before, after)) = pattern.split_once("{}") {
+        (before, after, is_id)
+    } else {
+        return (pattern == path).then_some(Fit { id: None });
+    };
     let id = path.strip_prefix(before)?.strip_suffix(after)?;
-    is_id(id).then_some(Fit { id: Some(id) })
+    is_fit(id).then_some(Fit { id: Some(id) })
+}
+
+const MODEL: &str = "{model}";
+
+/// Names are looked up, never sent on as they are, so they may have slashes and escapes.
+fn is_model(text: &str) -> bool {
+    (1..=1024).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Ids of the vendors are words; anything else could change where the provider's path leads.
@@ -186,22 +258,46 @@ mod tests {
 
     #[test]
     fn finds_operations_by_method_and_path() {
-        assert_eq!(found(&Method::POST, "/chat/completions"), Some(("/chat/completions", None)));
-        assert_eq!(found(&Method::GET, "/responses/resp_1"), Some(("/responses/{}", Some("resp_1".into()))));
-        let cancel = found(&Method::POST, "/responses/resp-1/cancel");
+        assert_eq!(found(&Method::POST, "/v1/chat/completions"), Some(("/chat/completions", None)));
+        assert_eq!(found(&Method::POST, "/v1/messages"), Some(("/messages", None)));
+        assert_eq!(found(&Method::GET, "/v1/responses/resp_1"), Some(("/responses/{}", Some("resp_1".into()))));
+        let cancel = found(&Method::POST, "/v1/responses/resp-1/cancel");
         assert_eq!(cancel, Some(("/responses/{}/cancel", Some("resp-1".into()))));
         assert!(
-            matches!(find(&Method::PUT, "/responses/resp_1"), Found::OtherMethod(allowed) if allowed == "GET, DELETE")
+            matches!(find(&Method::PUT, "/v1/responses/resp_1"), Found::OtherMethod(allowed) if allowed == "GET, DELETE")
         );
         for path in ["/responses/", "/responses/..", "/responses/a%2fb", "/responses/a/b", "/files/a.b", "", "/chat"] {
+            assert!(matches!(find(&Method::GET, &format!("/v1{path}")), Found::Nothing), "{path}");
             assert!(matches!(find(&Method::GET, path), Found::Nothing), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_name_a_model() {
+        for (name, model) in
+            [("gemini-2.5-flash", "gemini-2.5-flash"), ("openai/gpt-4o", "openai/gpt-4o"), ("a%2Fb", "a/b")]
+        {
+            let path = format!("/v1beta/models/{name}:streamGenerateContent");
+            let Found::Operation(call) = find(&Method::POST, &path) else { panic!("{path}") };
+            assert_eq!((call.index, call.model().as_deref()), (STREAM_GENERATE_CONTENT, Some(model)));
+        }
+        let of_newer_sdks = find(&Method::POST, "/v1/models/gemini:generateContent");
+        assert!(matches!(of_newer_sdks, Found::Operation(call) if call.index == GENERATE_CONTENT));
+        assert!(matches!(find(&Method::POST, "/v1/models/gemini"), Found::Nothing));
+        for (index, name) in [
+            (CHAT, "chat"),
+            (MESSAGES, "messages"),
+            (GENERATE_CONTENT, "generate_content"),
+            (STREAM_GENERATE_CONTENT, "stream_generate_content"),
+        ] {
+            assert_eq!(OPERATIONS[index].name, name);
         }
     }
 
     #[test]
     fn no_row_hides_another() {
         for (index, operation) in OPERATIONS.iter().enumerate() {
-            let path = operation.path.replace("{}", "id");
+            let path = format!("{}{}", operation.roots[0], operation.path.replace("{}", "id").replace(MODEL, "m"));
             assert!(matches!(find(&operation.method, &path), Found::Operation(call) if call.index == index), "{path}");
         }
     }

@@ -6,11 +6,14 @@ use fastgate_core::dialects::openai::{self, Request};
 use fastgate_core::dialects::splice::{Splice, splice};
 use fastgate_core::failure::Failure;
 use fastgate_core::multipart::boundary;
+use fastgate_core::neutral::{Loss, Target};
 use fastgate_core::tables::Bounds;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::body::RequestBody;
-use crate::operation::{Goes, Operation, Takes};
+use crate::crossing::Pair;
+use crate::operation::{Call, Goes, Takes};
+use crate::translation::{self, Translated};
 use crate::upload::{Form, Refusal, UpstreamBody};
 
 /// What a request without a payload may carry all the same.
@@ -56,11 +59,12 @@ impl Payload {
     /// # Errors
     /// A [`Failure`] that names the field at fault, or the limit.
     pub(crate) async fn read(
-        operation: &Operation,
+        call: Call<'_>,
         headers: &HeaderMap,
         body: RequestBody,
         bounds: &Bounds,
     ) -> Result<Self, Failure> {
+        let operation = call.operation();
         if operation.takes == Takes::Nothing {
             body.read(IDLE_BODY_LIMIT_BYTES).await?;
             return Ok(Self::Nothing);
@@ -76,7 +80,7 @@ impl Payload {
         }
         let body = body.read(bounds.request_body_bytes).await?;
         if operation.goes == Goes::ByModel {
-            let request = operation.dialect.read_request(&body, bounds.json_depth)?;
+            let request = operation.dialect.read_request(&body, bounds.json_depth, call.model().as_deref())?;
             return Ok(Self::Asking { body, request, output: None });
         }
         let object = openai::read_object(&body, bounds.json_depth)?;
@@ -113,6 +117,14 @@ impl Payload {
     pub(crate) fn json(&self) -> Option<&[u8]> {
         match self {
             Self::Asking { body, .. } => Some(body),
+            _ => None,
+        }
+    }
+
+    /// The same, shared.
+    pub(crate) fn body(&self) -> Option<Bytes> {
+        match self {
+            Self::Asking { body, .. } => Some(body.clone()),
             _ => None,
         }
     }
@@ -155,6 +167,26 @@ impl Payload {
                 Ok(Upstream { body, content_type: Some(content_type.clone()), refusal: Some(refusal) })
             }
         }
+    }
+
+    /// The payload for a provider of another dialect, and what it lacks.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names the field which can't be said there.
+    pub(crate) fn translated(
+        &self,
+        pair: Pair,
+        stream: bool,
+        target: &Target<'_>,
+        depth_limit: usize,
+    ) -> Result<(Upstream, Vec<Loss>), Failure> {
+        let Self::Asking { body, output, .. } = self else {
+            return Err(Failure::invalid_request("only a conversation can be translated", None));
+        };
+        let mut changes: Vec<Splice> = output.iter().cloned().collect();
+        let bounded = if changes.is_empty() { body.clone() } else { splice(body, &mut changes).into() };
+        let Translated { body, losses } = translation::request(&bounded, pair, stream, target, depth_limit)?;
+        Ok((Upstream::json(body), losses))
     }
 
     /// Output tokens that the request lets all answers together have; `None`: it does not say.

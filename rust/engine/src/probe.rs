@@ -44,7 +44,7 @@ async fn is_back(snapshot: &Snapshot, deployment: usize, random: u64) -> bool {
         credential: &target.heads[credential],
         accept: "application/json",
         content_type: None,
-        trace: &[],
+        fields: &[],
     };
     let answer = connection.send(&head, UpstreamBody::Whole(Bytes::new())).await;
     answer.is_ok_and(|answer| !answer.head.status.is_server_error() && answer.head.status.as_u16() != 429)

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use fastgate_core::neutral::Loss;
 use fastgate_core::prices::Context;
 use fastgate_core::service_tier::ServiceTier;
 use fastgate_core::telemetry::series::Cost;
@@ -96,6 +97,8 @@ pub struct Record {
     pub model: Option<String>,
     /// Index of the limit of which so much is used that a cheaper model answers.
     pub(crate) downgraded_by: Option<usize>,
+    /// Fields of the request that the provider tried last was not told, by the client's names.
+    pub(crate) dropped: Vec<Loss>,
     /// The model as the provider tried last knows it.
     pub provider_model: Option<String>,
     /// Index of the deployment tried last.
@@ -168,6 +171,7 @@ impl Record {
             identity: Identity::default(),
             model: None,
             downgraded_by: None,
+            dropped: Vec::new(),
             provider_model: None,
             deployment: None,
             attempts: 0,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use fastgate_core::dialects::{Completeness, EventClass, Reading, StreamReader, openai_chat};
+use fastgate_core::dialects::{Completeness, EventClass, Reading, StreamReader};
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::resilience::Verdict;
 use fastgate_core::sse::{Splitter, event_data};
@@ -22,6 +22,7 @@ use crate::joined::Joined;
 use crate::record::Record;
 use crate::settlement::{Outcome, Settlement};
 use crate::snapshot::Secrets;
+use crate::translation;
 use crate::worker::RequestId;
 
 /// Buffered chunks are joined up to here; it never waits for more.
@@ -167,6 +168,8 @@ pub(crate) struct Events {
     broken_off: Option<Failure>,
     /// The data of an error event that came before any content.
     early_error: Option<Bytes>,
+    /// Into the client's dialect, where it is another.
+    translation: Option<Box<translation::Stream>>,
 }
 
 /// A stream that broke before its first content, when nothing of it had gone out.
@@ -196,7 +199,13 @@ impl Events {
             held_back: None,
             broken_off: None,
             early_error: None,
+            translation: None,
         }
+    }
+
+    /// What goes out is in another dialect.
+    pub(crate) fn translate(&mut self, translation: translation::Stream) {
+        self.translation = Some(Box::new(translation));
     }
 
     /// Reads up to the first content and keeps what came back, so that another deployment may still answer.
@@ -280,6 +289,9 @@ impl Events {
         if failure.is_none() {
             self.held.extend_from_slice(&pending[whole_bytes..]);
         }
+        if let Some(translation) = &mut self.translation {
+            return (translation.take(), failure);
+        }
         (self.clean(removed.from(pending.slice(..whole_bytes)), has_error), failure)
     }
 
@@ -295,6 +307,9 @@ impl Events {
         self.content_seen |= class == EventClass::Content;
         if class == EventClass::Error && !self.content_seen {
             self.early_error.get_or_insert_with(|| Bytes::copy_from_slice(&data));
+        }
+        if let Some(translation) = &mut self.translation {
+            if class == EventClass::Error { translation.read_error(&data) } else { translation.read(&data) }
         }
         let unasked = match (class, null_usage) {
             _ if !self.splices_usage => None,
@@ -320,8 +335,11 @@ impl Events {
 
     /// What is still to be sent once the provider has stopped, and how the exchange ended.
     fn close(&mut self, failure: Option<Failure>, request_id: RequestId) -> (Bytes, Outcome) {
-        let mut closing = BytesMut::new();
         let tail = self.held.split().freeze();
+        if self.translation.is_some() {
+            return self.close_translated(&tail, failure, request_id);
+        }
+        let mut closing = BytesMut::new();
         // A last event without its empty line still counts when it says something whole.
         if !tail.is_empty() {
             let (class, unasked) = self.read(&tail);
@@ -345,7 +363,7 @@ impl Events {
                 if !closing.is_empty() {
                     closing.extend_from_slice(b"\n\n");
                 }
-                closing.extend_from_slice(openai_chat::END_EVENT);
+                closing.extend_from_slice(self.reader.end_event());
                 return (closing.freeze(), Outcome::Answered);
             }
             Completeness::Cut => {}
@@ -356,6 +374,26 @@ impl Events {
         let failure = failure.unwrap_or_else(cut);
         closing.extend_from_slice(&self.reader.error_event(&failure, request_id.as_str()));
         (closing.freeze(), Outcome::Failed(failure.cause))
+    }
+}
+
+impl Events {
+    fn close_translated(&mut self, tail: &[u8], failure: Option<Failure>, request_id: RequestId) -> (Bytes, Outcome) {
+        if !tail.is_empty() {
+            self.read(tail);
+        }
+        let completeness = self.reader.completeness();
+        let Some(translation) = &mut self.translation else { return (Bytes::new(), Outcome::Answered) };
+        let (closing, outcome) = match completeness {
+            Completeness::Complete | Completeness::EndMarkMissing => (translation.end(), Outcome::Answered),
+            Completeness::Failed => (translation.fail(None, request_id.as_str()), Outcome::ProviderError),
+            Completeness::Cut => {
+                let failure = failure.unwrap_or_else(cut);
+                let closing = translation.fail(Some(&failure), request_id.as_str());
+                (closing, Outcome::Failed(failure.cause))
+            }
+        };
+        (self.secrets.remove_from(closing), outcome)
     }
 }
 

@@ -5,15 +5,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fastgate_core::dialects::Dialect;
 use fastgate_core::keys::KeyRing;
 use fastgate_core::limits::Rules;
 use fastgate_core::routing::Policy;
 use fastgate_core::tables::limits::Capacity;
-use fastgate_core::tables::{Credential, Deployment, JwtIssuer, Provider, Tables};
+use fastgate_core::tables::{Credential, Deployment, JwtIssuer, Provider, ProviderDialect, Tables};
 use http::{HeaderValue, Uri};
 use memchr::memmem;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::Instant;
 
+use crate::crossing::Crossing;
 use crate::limits::{Capacities, CapacityRegistry, Credentials};
 use crate::operation::{Call, OPERATIONS};
 use crate::rates::RateBook;
@@ -88,6 +91,7 @@ pub(crate) struct Target {
     pub(crate) origin: Arc<Origin>,
     /// Path of the base URL.
     base_path: String,
+    dialect: ProviderDialect,
     /// Where the operations without an id are, in the order of [`OPERATIONS`]; `None` for the others.
     addresses: Vec<Option<Address>>,
     /// Where its models are, which a probe asks for.
@@ -204,8 +208,10 @@ impl Target {
         let addresses = OPERATIONS
             .iter()
             .map(|operation| {
-                let is_fixed = !operation.path.contains("{}");
-                is_fixed.then(|| Address::new(&origin, &format!("{base_path}{}", operation.path))).transpose()
+                let is_its = Crossing::find(operation, provider.dialect) == Some(Crossing::Same);
+                let is_fixed = is_its && !operation.path.contains('{');
+                let path = || format!("{base_path}{}{}", version(provider.dialect), operation.path);
+                is_fixed.then(|| Address::new(&origin, &path())).transpose()
             })
             .collect::<Result<_, _>>()
             .map_err(|error| format!("base_url: {error}"))?;
@@ -217,28 +223,48 @@ impl Target {
             .map(|credential| CredentialHead::prepare(provider, &origin, credential))
             .collect::<Result<_, _>>()?;
         let secrets = Arc::new(Secrets::new(&provider.credentials));
-        let probe =
-            Address::new(&origin, &format!("{base_path}/models")).map_err(|error| format!("base_url: {error}"))?;
-        Ok(Self { origin, base_path, addresses, probe, heads, secrets })
+        let probe = Address::new(&origin, &format!("{base_path}{}/models", version(provider.dialect)));
+        let probe = probe.map_err(|error| format!("base_url: {error}"))?;
+        Ok(Self { origin, base_path, dialect: provider.dialect, addresses, probe, heads, secrets })
     }
 
-    /// Where an operation is. Only an id or a query costs a formatting.
+    /// Where an operation is. Only an id, a model in the path or a query costs a formatting.
     ///
     /// # Errors
     /// A query that can't be part of an address.
     pub(crate) fn address(
         &self,
         call: Call<'_>,
+        model: Option<&str>,
         query: Option<&str>,
     ) -> Result<Cow<'_, Address>, http::uri::InvalidUri> {
         if let (Some(Some(address)), None) = (self.addresses.get(call.index), query) {
             return Ok(Cow::Borrowed(address));
         }
-        let path = call.operation().path.replace("{}", call.id.unwrap_or_default());
-        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-        Address::new(&self.origin, &format!("{}{path}{query}", self.base_path)).map(Cow::Owned)
+        let operation = call.operation();
+        let model = utf8_percent_encode(model.unwrap_or_default(), OF_A_NAME).to_string();
+        let path = operation.path.replace("{}", call.id.unwrap_or_default()).replace("{model}", &model);
+        let query = match operation.dialect {
+            // What clients get in an array comes in events all the same.
+            Dialect::Gemini { stream: true } => "?alt=sse".to_owned(),
+            _ => query.map(|query| format!("?{query}")).unwrap_or_default(),
+        };
+        let version = version(self.dialect);
+        Address::new(&self.origin, &format!("{}{version}{path}{query}", self.base_path)).map(Cow::Owned)
     }
 }
+
+/// What a path begins with behind the base URL, which has it where the vendor's SDK takes it so.
+const fn version(dialect: ProviderDialect) -> &'static str {
+    match dialect {
+        ProviderDialect::Openai => "",
+        ProviderDialect::Anthropic => "/v1",
+        ProviderDialect::Gemini => "/v1beta",
+    }
+}
+
+/// What must not stand in a path as it is.
+const OF_A_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 fn replace_all(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut replaced = Vec::with_capacity(text.len());

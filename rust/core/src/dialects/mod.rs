@@ -4,6 +4,12 @@
 //! complete and writes an error as the format's own SDK expects it. What formats of one vendor share is in a module of
 //! the vendor's name. Same format in and out means the bytes pass unread but for these.
 
+pub mod anthropic;
+pub mod anthropic_usage;
+pub mod gemini;
+pub mod gemini_stream;
+pub mod gemini_usage;
+mod model_lists;
 pub mod openai;
 pub mod openai_chat;
 pub mod openai_plain;
@@ -11,7 +17,10 @@ pub mod openai_reported_cost;
 pub mod openai_responses;
 pub mod openai_token_usage;
 pub mod openai_usage;
+mod provider_error;
 pub mod splice;
+
+pub use provider_error::ProviderError;
 
 use std::ops::Range;
 
@@ -36,19 +45,35 @@ pub enum Dialect {
         /// What the vendor takes when no model is named.
         default_model: Option<&'static str>,
     },
+    /// Anthropic Messages.
+    Anthropic,
+    /// Gemini's `generateContent`.
+    Gemini {
+        /// It is `streamGenerateContent`.
+        stream: bool,
+    },
 }
 
 impl Dialect {
-    /// Reads a JSON request body.
+    /// Reads a JSON request body. `model_in_path`: the model's name, in formats that have it in the path.
     ///
     /// # Errors
     /// A [`Failure`] that names the field at fault.
-    pub fn read_request(self, body: &[u8], depth_limit: usize) -> Result<Request, Failure> {
+    pub fn read_request(
+        self,
+        body: &[u8],
+        depth_limit: usize,
+        model_in_path: Option<&str>,
+    ) -> Result<Request, Failure> {
         match self {
             Self::OpenaiChat => openai_chat::read_request(body, depth_limit),
             Self::OpenaiCompletions => openai_chat::read_completions_request(body, depth_limit),
             Self::OpenaiResponses => openai_responses::read_request(body, depth_limit),
             Self::OpenaiPlain { default_model } => openai_plain::read_request(body, depth_limit, default_model),
+            Self::Anthropic => anthropic::read_request(body, depth_limit),
+            Self::Gemini { stream } => {
+                gemini::read_request(body, depth_limit, model_in_path.unwrap_or_default(), stream)
+            }
         }
     }
 
@@ -58,8 +83,9 @@ impl Dialect {
     pub fn bound_output(self, body: &[u8], tokens: u64) -> Option<Splice> {
         let field = match self {
             Self::OpenaiChat => "max_completion_tokens",
-            Self::OpenaiCompletions => "max_tokens",
+            Self::OpenaiCompletions | Self::Anthropic => "max_tokens",
             Self::OpenaiResponses => "max_output_tokens",
+            Self::Gemini { .. } => return gemini::bound_output(body, tokens),
             Self::OpenaiPlain { .. } => return None,
         };
         openai::set_field(body, field, &tokens.to_string())
@@ -72,6 +98,8 @@ impl Dialect {
             Self::OpenaiChat | Self::OpenaiCompletions => openai_chat::read_answer(body),
             Self::OpenaiResponses => openai_responses::read_answer(body),
             Self::OpenaiPlain { .. } => openai_plain::read_answer(body),
+            Self::Anthropic => anthropic::read_answer(body),
+            Self::Gemini { .. } => gemini::read_answer(body),
         }
     }
 
@@ -84,6 +112,28 @@ impl Dialect {
             }
             Self::OpenaiResponses => StreamReader::OpenaiResponses(openai_responses::StreamReader::default()),
             Self::OpenaiPlain { .. } => StreamReader::OpenaiPlain(openai_plain::StreamReader::new(choices)),
+            Self::Anthropic => StreamReader::Anthropic(anthropic::StreamReader::default()),
+            Self::Gemini { .. } => StreamReader::Gemini(gemini_stream::StreamReader::new(choices)),
+        }
+    }
+
+    /// The gateway's own error, as a body.
+    #[must_use]
+    pub fn error_body(self, failure: &Failure, request_id: &str) -> Vec<u8> {
+        match self {
+            Self::Anthropic => anthropic::error_body(failure, request_id),
+            Self::Gemini { .. } => gemini::error_body(failure, request_id),
+            _ => openai::error_body(failure, request_id),
+        }
+    }
+
+    /// A provider's error for a client of this format.
+    #[must_use]
+    pub fn error_of_provider(self, status: u16, error: &ProviderError, request_id: &str) -> Vec<u8> {
+        match self {
+            Self::Anthropic => anthropic::error_of_provider(status, error, request_id),
+            Self::Gemini { .. } => gemini::error_of_provider(status, error, request_id),
+            _ => openai::error_of_provider(status, error, request_id),
         }
     }
 }
@@ -119,6 +169,8 @@ pub enum StreamReader {
     OpenaiChat(openai_chat::StreamReader),
     OpenaiResponses(openai_responses::StreamReader),
     OpenaiPlain(openai_plain::StreamReader),
+    Anthropic(anthropic::StreamReader),
+    Gemini(gemini_stream::StreamReader),
 }
 
 impl StreamReader {
@@ -128,6 +180,8 @@ impl StreamReader {
             Self::OpenaiChat(reader) => reader.read(data),
             Self::OpenaiResponses(reader) => reader.read(data).into(),
             Self::OpenaiPlain(reader) => reader.read(data).into(),
+            Self::Anthropic(reader) => reader.read(data).into(),
+            Self::Gemini(reader) => reader.read(data).into(),
         }
     }
 
@@ -138,6 +192,8 @@ impl StreamReader {
             Self::OpenaiChat(reader) => reader.usage(),
             Self::OpenaiResponses(reader) => reader.usage(),
             Self::OpenaiPlain(reader) => reader.usage(),
+            Self::Anthropic(reader) => reader.usage(),
+            Self::Gemini(reader) => reader.usage(),
         }
     }
 
@@ -148,6 +204,8 @@ impl StreamReader {
             Self::OpenaiChat(reader) => reader.reported_cost_pusd(),
             Self::OpenaiResponses(reader) => reader.reported_cost_pusd(),
             Self::OpenaiPlain(reader) => reader.reported_cost_pusd(),
+            Self::Anthropic(reader) => reader.reported_cost_pusd(),
+            Self::Gemini(reader) => reader.reported_cost_pusd(),
         }
     }
 
@@ -157,6 +215,8 @@ impl StreamReader {
         match self {
             Self::OpenaiChat(reader) => reader.is_truncated(),
             Self::OpenaiResponses(reader) => reader.is_truncated(),
+            Self::Anthropic(reader) => reader.is_truncated(),
+            Self::Gemini(reader) => reader.is_truncated(),
             // Images and audio are whole or not there.
             Self::OpenaiPlain(_) => false,
         }
@@ -168,6 +228,8 @@ impl StreamReader {
         match self {
             Self::OpenaiChat(reader) => reader.service_tier(),
             Self::OpenaiResponses(reader) => reader.service_tier(),
+            Self::Anthropic(reader) => reader.service_tier(),
+            Self::Gemini(reader) => reader.service_tier(),
             // Images and audio have one tier.
             Self::OpenaiPlain(_) => None,
         }
@@ -179,6 +241,8 @@ impl StreamReader {
         match self {
             Self::OpenaiChat(reader) => reader.content_bytes(),
             Self::OpenaiResponses(reader) => reader.content_bytes(),
+            Self::Anthropic(reader) => reader.content_bytes(),
+            Self::Gemini(reader) => reader.content_bytes(),
             // Sound and images have no bytes per token.
             Self::OpenaiPlain(_) => 0,
         }
@@ -191,6 +255,8 @@ impl StreamReader {
             Self::OpenaiChat(reader) => reader.completeness(),
             Self::OpenaiResponses(reader) => reader.completeness(),
             Self::OpenaiPlain(reader) => reader.completeness(),
+            Self::Anthropic(reader) => reader.completeness(),
+            Self::Gemini(reader) => reader.completeness(),
         }
     }
 
@@ -199,7 +265,7 @@ impl StreamReader {
     pub fn id(&self) -> Option<&str> {
         match self {
             Self::OpenaiResponses(reader) => reader.id(),
-            Self::OpenaiChat(_) | Self::OpenaiPlain(_) => None,
+            Self::OpenaiChat(_) | Self::OpenaiPlain(_) | Self::Anthropic(_) | Self::Gemini(_) => None,
         }
     }
 
@@ -210,6 +276,17 @@ impl StreamReader {
             Self::OpenaiChat(_) => openai_chat::error_event(failure, request_id),
             Self::OpenaiResponses(reader) => reader.error_event(failure, request_id),
             Self::OpenaiPlain(reader) => reader.error_event(failure, request_id),
+            Self::Anthropic(reader) => reader.error_event(failure, request_id),
+            Self::Gemini(reader) => reader.error_event(failure, request_id),
+        }
+    }
+
+    /// What ends a stream of this format, where only that is missing.
+    #[must_use]
+    pub fn end_event(&self) -> &'static [u8] {
+        match self {
+            Self::Anthropic(_) => anthropic::end_event(),
+            _ => openai_chat::END_EVENT,
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::splice::Splice;
-use super::{Answer, Flaw, openai_reported_cost};
+use super::{Answer, Flaw, ProviderError, openai_reported_cost};
 use crate::failure::Failure;
 use crate::json::{JsonError, Object, Value, pick};
 use crate::service_tier::ServiceTier;
@@ -27,8 +27,9 @@ pub(super) const LENGTH: &str = r#""length""#;
 pub struct Request {
     /// The model the client asks for.
     pub model: String,
-    /// Where the model's JSON string (quotes included) lies in the body; empty where there is none.
-    model_span: Range<usize>,
+    /// Where the model's JSON string (quotes included) lies in the body; empty where there is none. `None`: the body of
+    /// this format names no model.
+    model_span: Option<Range<usize>>,
     /// Whether the answer is to be a stream of events.
     pub stream: bool,
     /// How many choices are asked for.
@@ -48,11 +49,29 @@ pub struct Request {
 }
 
 impl Request {
-    /// What to change so that the body names this model.
+    /// A request in a format whose model is in the path, and whether it streams; one choice, until more is known.
+    #[must_use]
+    pub fn named_elsewhere(model: &str, stream: bool) -> Self {
+        Self {
+            model: model.to_owned(),
+            model_span: None,
+            stream,
+            choices: 1,
+            billed_choices: 1,
+            is_background: false,
+            output_tokens: None,
+            user: None,
+            usage_splice: None,
+            continues: None,
+        }
+    }
+
+    /// What to change so that the body names this model; nothing where the path does.
     #[must_use]
     pub fn rename(&self, model: &str) -> Splice {
-        let mut change = Splice::text(self.model_span.clone(), model);
-        if self.model_span.is_empty() {
+        let Some(span) = self.model_span.clone() else { return Splice::new(0..0, String::new()) };
+        let mut change = Splice::text(span.clone(), model);
+        if span.is_empty() {
             change.replacement = format!("\"model\":{},", change.replacement);
         }
         change
@@ -97,7 +116,7 @@ pub fn read_fields(object: &Object<'_>, default_model: Option<&str>) -> Result<R
     let text = |key| object.get(key).and_then(|value| value.as_text());
     Ok(Request {
         model,
-        model_span,
+        model_span: Some(model_span),
         stream,
         choices: object.get("n").and_then(|value| value.as_u64()).unwrap_or(1),
         billed_choices: count_at_most(object, "n"),
@@ -211,6 +230,26 @@ pub fn error_body(failure: &Failure, request_id: &str) -> Vec<u8> {
     error_json(failure, request_id).to_string().into_bytes()
 }
 
+/// A provider's error for a client of this format, whichever format the provider wrote it in.
+#[must_use]
+pub fn error_of_provider(status: u16, error: &ProviderError, request_id: &str) -> Vec<u8> {
+    let kind = match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        400..500 => "invalid_request_error",
+        _ => "server_error",
+    };
+    let code = error.code.as_deref().or(error.kind.as_deref());
+    serde_json::json!({
+        "error": {
+            "message": error.message(status), "type": kind, "param": null, "code": code, "request_id": request_id,
+        }
+    })
+    .to_string()
+    .into_bytes()
+}
+
 /// The error object in its envelope.
 pub(super) fn error_json(failure: &Failure, request_id: &str) -> serde_json::Value {
     serde_json::json!({
@@ -226,7 +265,8 @@ pub(super) fn error_json(failure: &Failure, request_id: &str) -> serde_json::Val
 
 /// An error as the last event of a stream of typed events. The vendor writes the error flat in its reference and
 /// nested on the wire; both are here, since SDKs raise on the nested one and people read the flat one.
-pub(super) fn typed_error_event(failure: &Failure, request_id: &str, sequence_number: u64) -> Vec<u8> {
+#[must_use]
+pub fn typed_error_event(failure: &Failure, request_id: &str, sequence_number: u64) -> Vec<u8> {
     let mut event = error_json(failure, request_id);
     event["type"] = "error".into();
     event["code"] = failure.code().into();
@@ -234,23 +274,6 @@ pub(super) fn typed_error_event(failure: &Failure, request_id: &str, sequence_nu
     event["param"] = failure.param.into();
     event["sequence_number"] = sequence_number.into();
     format!("event: error\ndata: {event}\n\n").into_bytes()
-}
-
-/// The answer to `GET /v1/models`.
-#[must_use]
-pub fn models_body<'name>(names: impl Iterator<Item = &'name str>, created_unix_s: u64) -> Vec<u8> {
-    let data: Vec<_> = names.map(|name| model_json(name, created_unix_s)).collect();
-    serde_json::json!({"object": "list", "data": data}).to_string().into_bytes()
-}
-
-/// The answer to `GET /v1/models/{model}`.
-#[must_use]
-pub fn model_body(name: &str, created_unix_s: u64) -> Vec<u8> {
-    model_json(name, created_unix_s).to_string().into_bytes()
-}
-
-fn model_json(name: &str, created_unix_s: u64) -> serde_json::Value {
-    serde_json::json!({"id": name, "object": "model", "created": created_unix_s, "owned_by": "fastgate"})
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Token counts as OpenAI's chat format reports them, and vendors that follow it.
 //!
 //! Source: OpenAI API reference, "The chat completion object". `prompt_tokens` includes cached and audio tokens,
-//! `completion_tokens` reasoning and audio. Deviations: `DeepSeek` and Moonshot name cached tokens in their own way, and
-//! xAI leaves reasoning out of `completion_tokens`, which `total_tokens` tells.
+//! `completion_tokens` reasoning and audio. Deviations: `DeepSeek`, Moonshot and Mistral name cached tokens in their own
+//! ways, and xAI leaves reasoning out of `completion_tokens`, which `total_tokens` tells.
 
 use crate::json::pick;
 use crate::usage::Usage;
@@ -13,7 +13,7 @@ pub(super) const DEPTH_LIMIT: usize = 16;
 /// Reads a `usage` object. `None` if it is none, or says nothing about tokens.
 #[must_use]
 pub fn read(usage: &[u8]) -> Option<Usage> {
-    let [prompt, completion, total, prompt_details, completion_details, cache_hits, cached] = pick(
+    let [prompt, completion, total, prompt_details, completion_details, cache_hits, cached, cached_number] = pick(
         usage,
         DEPTH_LIMIT,
         [
@@ -24,6 +24,7 @@ pub fn read(usage: &[u8]) -> Option<Usage> {
             "completion_tokens_details",
             "prompt_cache_hit_tokens",
             "cached_tokens",
+            "num_cached_tokens",
         ],
     )
     .ok()?;
@@ -34,7 +35,7 @@ pub fn read(usage: &[u8]) -> Option<Usage> {
     let names = ["cached_tokens", "cache_write_tokens", "audio_tokens", "image_tokens"];
     let [cached_part, cache_write, audio_in, image_in] = details(prompt_details, names)?;
     let [reasoning, audio_out] = details(completion_details, ["reasoning_tokens", "audio_tokens"])?;
-    let cached = cached_part.or(count(cache_hits)?).or(count(cached)?);
+    let cached = cached_part.or(count(cache_hits)?).or(count(cached)?).or(count(cached_number)?);
     let reasoning = reasoning.unwrap_or(0);
     let (mut input, mut output) = (prompt.unwrap_or(0), completion.unwrap_or(0));
     if total.is_some_and(|total| reasoning > 0 && Some(total) == sum([input, output, reasoning])) {
@@ -110,6 +111,14 @@ mod tests {
     fn reads_what_vendors_make_of_it() {
         let deepseek = read(br#"{"prompt_tokens":10,"completion_tokens":1,"prompt_cache_hit_tokens":4}"#);
         assert_eq!(deepseek.map(|usage| (usage.input_tokens, usage.cache_read_tokens)), Some((6, 4)));
+        // As recorded: counts beside each other, and where both are, the details are the younger ones.
+        let mistral = |more| {
+            let usage = format!(r#"{{"prompt_tokens":93,"completion_tokens":12,"num_cached_tokens":64{more}}}"#);
+            read(usage.as_bytes()).map(|usage| (usage.input_tokens, usage.cache_read_tokens))
+        };
+        assert_eq!(mistral(""), Some((29, 64)));
+        assert_eq!(mistral(r#","prompt_tokens_details":null"#), Some((29, 64)));
+        assert_eq!(mistral(r#","prompt_tokens_details":{"cached_tokens":32}"#), Some((61, 32)));
         let xai = read(
             br#"{"prompt_tokens":10,"completion_tokens":1,"total_tokens":31,
                 "completion_tokens_details":{"reasoning_tokens":20}}"#,

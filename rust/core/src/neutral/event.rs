@@ -36,7 +36,8 @@ pub enum Event<'text> {
         /// What is added.
         text: Text<'text>,
     },
-    /// The proof of the thought behind a part.
+    /// The proof of the thought behind a part. That of a tool call comes before its first piece: chat clients get it with
+    /// the call's id.
     Signature {
         /// Of this choice.
         choice: u32,

@@ -68,6 +68,8 @@ pub enum Feature {
 pub struct Row {
     /// The feature.
     pub feature: Feature,
+    /// What it is, for people.
+    pub name: &'static str,
     /// What each dialect calls it; empty where it has nothing of the kind.
     pub fields: [&'static str; 4],
     /// What becomes of it there.
@@ -78,76 +80,130 @@ const E: Class = Class::Expressed;
 const I: Class = Class::Ignorable;
 const R: Class = Class::Refused;
 
-const fn row(feature: Feature, fields: [&'static str; 4], classes: [Class; 4]) -> Row {
-    Row { feature, fields, classes }
+const fn row(feature: Feature, name: &'static str, fields: [&'static str; 4], classes: [Class; 4]) -> Row {
+    Row { feature, name, fields, classes }
 }
 
 /// Every feature, in the order of [`Feature`].
 pub const TABLE: [Row; 28] = [
-    row(Feature::TopK, ["", "", "top_k", "generationConfig.topK"], [I, I, E, E]),
-    row(Feature::Seed, ["seed", "", "", "generationConfig.seed"], [E, I, I, E]),
-    row(Feature::PresencePenalty, ["presence_penalty", "", "", "generationConfig.presencePenalty"], [E, I, I, E]),
-    row(Feature::FrequencyPenalty, ["frequency_penalty", "", "", "generationConfig.frequencyPenalty"], [E, I, I, E]),
-    row(Feature::LogitBias, ["logit_bias", "", "", ""], [E, R, R, R]),
-    row(Feature::SeveralChoices, ["n", "", "", "generationConfig.candidateCount"], [E, R, R, E]),
-    row(Feature::Logprobs, ["logprobs", "top_logprobs", "", "generationConfig.responseLogprobs"], [E, E, R, E]),
-    row(Feature::StopSequences, ["stop", "", "stop_sequences", "generationConfig.stopSequences"], [E, R, E, E]),
-    row(Feature::JsonObject, ["response_format", "text.format", "", "generationConfig.responseMimeType"], [E, E, R, E]),
+    row(Feature::TopK, "top-k sampling", ["top_k", "", "top_k", "generationConfig.topK"], [I, I, E, E]),
+    row(Feature::Seed, "a seed", ["seed", "", "", "generationConfig.seed"], [E, I, I, E]),
+    row(
+        Feature::PresencePenalty,
+        "a penalty for presence",
+        ["presence_penalty", "", "", "generationConfig.presencePenalty"],
+        [E, I, I, E],
+    ),
+    row(
+        Feature::FrequencyPenalty,
+        "a penalty for frequency",
+        ["frequency_penalty", "", "", "generationConfig.frequencyPenalty"],
+        [E, I, I, E],
+    ),
+    row(Feature::LogitBias, "a bias per token", ["logit_bias", "", "", ""], [E, R, R, R]),
+    row(Feature::SeveralChoices, "several answers", ["n", "", "", "generationConfig.candidateCount"], [E, R, R, E]),
+    row(
+        Feature::Logprobs,
+        "log probabilities",
+        ["logprobs", "top_logprobs", "", "generationConfig.responseLogprobs"],
+        [E, E, R, E],
+    ),
+    row(
+        Feature::StopSequences,
+        "stop sequences",
+        ["stop", "", "stop_sequences", "generationConfig.stopSequences"],
+        [E, R, E, E],
+    ),
+    row(
+        Feature::JsonObject,
+        "some JSON object as the answer",
+        ["response_format", "text.format", "", "generationConfig.responseMimeType"],
+        [E, E, R, E],
+    ),
     row(
         Feature::JsonSchema,
+        "JSON that fits a schema as the answer",
         ["response_format", "text.format", "output_config.format", "generationConfig.responseJsonSchema"],
         [E, E, E, E],
     ),
-    row(Feature::StrictTools, ["tools.function.strict", "tools.strict", "tools.strict", ""], [E, E, E, I]),
+    row(
+        Feature::StrictTools,
+        "strict arguments of tools",
+        ["tools.function.strict", "tools.strict", "tools.strict", ""],
+        [E, E, E, I],
+    ),
     row(
         Feature::SequentialToolCalls,
+        "one tool call at a time",
         ["parallel_tool_calls", "parallel_tool_calls", "tool_choice.disable_parallel_tool_use", ""],
         [E, E, E, R],
     ),
     row(
         Feature::ToolChoiceAmong,
+        "a choice among some tools",
         ["tool_choice", "tool_choice", "", "toolConfig.functionCallingConfig.allowedFunctionNames"],
         [E, E, R, E],
     ),
     row(
         Feature::Reasoning,
+        "reasoning, by effort or budget",
         ["reasoning_effort", "reasoning.effort", "thinking", "generationConfig.thinkingConfig"],
         [E, E, E, E],
     ),
     row(
         Feature::ThoughtsInAnswer,
-        ["", "reasoning.summary", "thinking.display", "generationConfig.thinkingConfig.includeThoughts"],
+        "thoughts in the answer",
+        [
+            "reasoning.exclude",
+            "reasoning.summary",
+            "thinking.display",
+            "generationConfig.thinkingConfig.includeThoughts",
+        ],
         [I, E, E, E],
     ),
     row(
         Feature::ThoughtsInHistory,
+        "thoughts in the history, other than the vendor's own",
         ["messages.reasoning_content", "input", "messages.content", "contents.parts"],
         [I, I, I, I],
     ),
     row(
         Feature::ImageByUrl,
+        "an image by its address",
         ["messages.content", "input", "messages.content", "contents.parts.fileData"],
         [E, E, E, E],
     ),
-    row(Feature::AudioInput, ["messages.content", "", "", "contents.parts.inlineData"], [E, R, R, E]),
+    row(Feature::AudioInput, "sound", ["messages.content", "input", "", "contents.parts.inlineData"], [E, R, R, E]),
     row(
         Feature::Document,
+        "a document",
         ["messages.content", "input", "messages.content", "contents.parts.inlineData"],
         [E, E, E, E],
     ),
-    row(Feature::DocumentByUrl, ["", "input", "messages.content", "contents.parts.fileData"], [R, E, E, E]),
-    row(Feature::Video, ["", "", "", "contents.parts"], [R, R, R, E]),
+    row(
+        Feature::DocumentByUrl,
+        "a document by its address",
+        ["messages.content", "input", "messages.content", "contents.parts.fileData"],
+        [R, E, E, E],
+    ),
+    row(Feature::Video, "a film", ["messages.content", "", "", "contents.parts"], [R, R, R, E]),
     row(
         Feature::StoredFile,
+        "a file in another vendor's store",
         ["messages.content", "input", "messages.content", "contents.parts.fileData"],
         [R, R, R, R],
     ),
-    row(Feature::CacheControl, ["", "", "cache_control", ""], [I, I, E, I]),
-    row(Feature::User, ["user", "user", "metadata.user_id", ""], [E, E, E, I]),
-    row(Feature::Metadata, ["metadata", "metadata", "", ""], [E, E, I, I]),
-    row(Feature::ServiceTier, ["service_tier", "service_tier", "service_tier", ""], [E, E, I, I]),
-    row(Feature::TurnName, ["messages.name", "", "", ""], [E, I, I, I]),
-    row(Feature::Citations, ["messages.annotations", "input", "messages.content.citations", ""], [I, I, I, I]),
+    row(Feature::CacheControl, "marks for the prompt cache", ["cache_control", "", "cache_control", ""], [I, I, E, I]),
+    row(Feature::User, "the client's name for its user", ["user", "user", "metadata.user_id", ""], [E, E, E, I]),
+    row(Feature::Metadata, "metadata", ["metadata", "metadata", "", ""], [E, E, I, I]),
+    row(Feature::ServiceTier, "a service tier", ["service_tier", "service_tier", "service_tier", ""], [E, E, I, I]),
+    row(Feature::TurnName, "names of those who speak", ["messages.name", "", "", ""], [E, I, I, I]),
+    row(
+        Feature::Citations,
+        "citations in the history",
+        ["messages.annotations", "input", "messages.content.citations", ""],
+        [I, I, I, I],
+    ),
 ];
 
 impl Feature {
@@ -313,6 +369,24 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// The manual's table is this one, row by row.
+    #[test]
+    fn the_manual_has_the_table() {
+        let manual = include_str!("../../../../docs/dialects.md");
+        for row in &TABLE {
+            let cells = row.fields.iter().zip(row.classes).map(|(field, class)| match class {
+                Class::Expressed => format!("`{field}`"),
+                Class::Ignorable => "left out".to_owned(),
+                Class::Refused => "refused".to_owned(),
+            });
+            let line = format!("| {} | {} |", row.name, cells.collect::<Vec<_>>().join(" | "));
+            assert!(manual.contains(&line), "docs/dialects.md lacks: {line}");
+        }
+        let table = manual.split("<!-- table -->").nth(1).and_then(|rest| rest.split("<!-- end").next());
+        let listed = table.map_or(0, |table| table.lines().filter(|line| line.starts_with("| ")).count());
+        assert_eq!(listed, TABLE.len() + 1, "docs/dialects.md lists rows that do not exist");
     }
 
     #[test]

@@ -56,6 +56,8 @@ impl From<ProviderDialect> for ErrorDialect {
     fn from(dialect: ProviderDialect) -> Self {
         match dialect {
             ProviderDialect::Openai => Openai,
+            ProviderDialect::Anthropic => Anthropic,
+            ProviderDialect::Gemini => Gemini,
         }
     }
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use fastgate_core::dialects::Dialect;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::tables::Bounds;
 use http::{HeaderValue, Request, Response, Version, header};
@@ -40,6 +41,7 @@ use crate::gateway::{ConnectionCount, Shared};
 use crate::gather::Gather;
 use crate::guard::Peer;
 use crate::local::{BoundedExecutor, run_core};
+use crate::operation;
 use crate::telemetry::LOG_GRACE;
 use crate::worker::Worker;
 
@@ -290,7 +292,7 @@ impl ServingCore {
     fn shed(&self, stream: TcpStream, limit: usize, turned_away: &Rc<()>) {
         let failure = Failure::new(Cause::Overloaded, format!("the gateway has {limit} connections already"));
         if self.tls.is_none() {
-            turn_away(stream, entry::refused(&self.worker, &failure), turned_away);
+            turn_away(stream, entry::refused(&self.worker, &failure, Dialect::OpenaiChat), turned_away);
         }
     }
 
@@ -342,7 +344,10 @@ impl ServingCore {
                 let request = request.map(|body| RequestBody::Arriving(Arriving::new(body, bounds.clients, unread)));
                 (entry::answer(&self.worker, request, peer).await, seat)
             }
-            Err(failure) => (entry::refused(&self.worker, &failure), None),
+            Err(failure) => {
+                let dialect = operation::dialect_at(request.uri().path());
+                (entry::refused(&self.worker, &failure, dialect), None)
+            }
         };
         // What is left of a request would have to be read before the next one.
         if is_http1 && (watch.unread.load(Ordering::Relaxed) || self.worker.shared.is_draining()) {

@@ -15,6 +15,7 @@ use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
+use fastgate_core::dialects::Dialect;
 use fastgate_core::failure::Failure;
 use fastgate_core::tables::Bounds;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
@@ -281,7 +282,7 @@ async fn carry(
 ) {
     let response = match request {
         Ok(request) => entry::answer(&worker, request, peer).await,
-        Err(failure) => entry::refused(&worker, &failure),
+        Err(failure) => entry::refused(&worker, &failure, Dialect::OpenaiChat),
     };
     let (mut parts, body) = response.into_parts();
     match body {

@@ -111,7 +111,7 @@ async fn send(http1: &mut Http1, body: UpstreamBody) -> Result<response::Parts, 
         credential: &CredentialHead::prepare(provider, &origin, &provider.credentials[0]).expect("a head"),
         accept: "application/json",
         content_type: Some(&HeaderValue::from_static("application/json")),
-        trace: &[
+        fields: &[
             (HeaderName::from_static("traceparent"), Some(HeaderValue::from_static("00-1"))),
             (HeaderName::from_static("tracestate"), None),
         ],

@@ -1,6 +1,6 @@
 //! The head of a request to a provider, as either protocol writes it.
 
-use fastgate_core::tables::{Credential, Provider};
+use fastgate_core::tables::{Credential, Provider, ProviderDialect};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
 
 use super::Origin;
@@ -8,6 +8,10 @@ use crate::upload::UpstreamBody;
 
 /// What a request says for itself, whatever the configuration says.
 const OF_THE_REQUEST: [&str; 4] = ["accept", "content-type", "traceparent", "tracestate"];
+
+const ANTHROPIC_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
 /// Where a request goes at a provider.
 #[derive(Clone, Debug)]
@@ -30,8 +34,8 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) accept: &'static str,
     /// What the body is; `None` where there is none.
     pub(crate) content_type: Option<&'a HeaderValue>,
-    /// Headers of the trace that it is part of.
-    pub(crate) trace: &'a [(HeaderName, Option<HeaderValue>)],
+    /// Headers of the trace that it is part of, and those of the client that this provider understands.
+    pub(crate) fields: &'a [(HeaderName, Option<HeaderValue>)],
 }
 
 impl Address {
@@ -60,10 +64,18 @@ impl CredentialHead {
         let host = HeaderValue::from_str(origin.authority()).map_err(|_| "base_url: not a valid host")?;
         headers.insert(header::HOST, host);
         if !credential.secret.is_empty() {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", credential.secret))
-                .map_err(|_| "api_key: has characters that no header may carry")?;
+            let (name, text) = match provider.dialect {
+                ProviderDialect::Openai => (header::AUTHORIZATION, format!("Bearer {}", credential.secret)),
+                ProviderDialect::Anthropic => (ANTHROPIC_KEY, credential.secret.clone()),
+                ProviderDialect::Gemini => (GOOGLE_KEY, credential.secret.clone()),
+            };
+            let value = HeaderValue::from_str(&text);
+            let mut value = value.map_err(|_| "api_key: has characters that no header may carry")?;
             value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
+            headers.insert(name, value);
+        }
+        if provider.dialect == ProviderDialect::Anthropic {
+            headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static("2023-06-01"));
         }
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("fastgate/", env!("CARGO_PKG_VERSION"))));
@@ -89,7 +101,7 @@ impl RequestHead<'_> {
         written.extend_from_slice(b" HTTP/1.1\r\n");
         written.extend_from_slice(&self.credential.lines);
         write_line(written, "accept", self.accept.as_bytes());
-        for (name, value) in self.fields() {
+        for (name, value) in self.own_fields() {
             write_line(written, name.as_str(), value.as_bytes());
         }
         match length_bytes {
@@ -111,13 +123,13 @@ impl RequestHead<'_> {
         headers.clone_from(&self.credential.headers);
         headers.remove(header::HOST);
         headers.insert(header::ACCEPT, HeaderValue::from_static(self.accept));
-        headers.extend(self.fields().map(|(name, value)| (name.clone(), value.clone())));
+        headers.extend(self.own_fields().map(|(name, value)| (name.clone(), value.clone())));
         request
     }
 
-    fn fields(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        let trace = self.trace.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        trace.chain(self.content_type.map(|value| (&header::CONTENT_TYPE, value)))
+    fn own_fields(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        let fields = self.fields.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        fields.chain(self.content_type.map(|value| (&header::CONTENT_TYPE, value)))
     }
 }
 
