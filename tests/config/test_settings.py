@@ -192,9 +192,9 @@ def test_no_secret_in_any_repr(full: Config) -> None:
     ("setting", "line", "said"),
     [
         (
-            '[providers.q]\nbase_url = "http://x"\ndialect = "gemini"',
+            '[providers.q]\nbase_url = "http://x"\ndialect = "bedrock"',
             8,
-            '"gemini" is not available in this version',
+            '"bedrock" is not available in this version',
         ),
         ("[cache]", 6, "cache: this version does not enforce caching yet"),
         ("[privacy]", 6, "privacy: this version does not enforce redaction of personal data yet"),

@@ -1,0 +1,62 @@
+"""A provider of any dialect: it answers what it is told to, and keeps what it was asked."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+JSON = "application/json"
+EVENTS = "text/event-stream"
+
+
+class Provider:
+    """What it answers, and what it was asked last."""
+
+    def __init__(self, address: str) -> None:
+        self.base_url = f"http://{address}"
+        self.status = 200
+        self.content_type = JSON
+        self.body = b"{}"
+        self.path = ""
+        self.headers: dict[str, str] = {}
+        self.asked: Any = None
+
+    def answer(self, body: bytes, content_type: str = JSON, status: int = 200) -> None:
+        """Answer everything so from now on."""
+        self.body, self.content_type, self.status = body, content_type, status
+        self.asked = None
+
+
+@contextmanager
+def running_provider() -> Iterator[Provider]:
+    """A provider on a port of its own."""
+    provider: Provider
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            length = int(self.headers.get("content-length", 0))
+            provider.asked = json.loads(self.rfile.read(length))
+            provider.path, provider.headers = self.path, {k.lower(): v for k, v in self.headers.items()}
+            self.send_response(provider.status)
+            self.send_header("content-type", provider.content_type)
+            self.send_header("content-length", str(len(provider.body)))
+            self.end_headers()
+            self.wfile.write(provider.body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    provider = Provider(f"127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield provider
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
