@@ -41,7 +41,8 @@ DOORS: dict[str, list[str]] = {
     "uvicorn": [
         sys.executable,
         *("-m", "uvicorn", "fastgate.asgi:app", "--loop=uvloop", "--host={host}", "--port={port}"),
-        *("--no-access-log", "--timeout-graceful-shutdown=20"),
+        # With a library for WebSockets beside it, it would answer upgrades itself.
+        *("--no-access-log", "--timeout-graceful-shutdown=20", "--ws=none"),
     ],
     "granian-asgi": [*GRANIAN, "--interface=asgi", "fastgate.asgi:app"],
     "granian-rsgi": [*GRANIAN, "--interface=rsgi", "fastgate.asgi:rsgi_app"],

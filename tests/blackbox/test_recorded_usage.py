@@ -41,6 +41,9 @@ def in_classes(reported: dict[str, Any]) -> dict[str, int]:
     for totals, details, parts, rest in (INPUT, OUTPUT):
         total = first(reported, totals) or 0
         inside = first(reported, details) or {}
+        if details is INPUT[1] and inside.get("cached_tokens") is None:
+            # Mistral's name for them.
+            inside = {**inside, "cached_tokens": reported.get("num_cached_tokens")}
         taken = {name: inside.get(part) or 0 for part, name in parts.items()}
         classes |= {name: count for name, count in taken.items() if count}
         classes[rest] = total - sum(taken.values())
