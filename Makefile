@@ -14,7 +14,7 @@ release := $(stamps)/release
 runtime := $(stamps)/runtime
 dev := $(stamps)/dev
 rust_sources := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -type f \( -name '*.rs' -o -name Cargo.toml -o -path 'rust/core/data/*' \))
-fuzz_targets := sse json headers routing failures
+fuzz_targets := sse json headers routing failures translation
 RUNS ?= 1000000
 # What `cargo fuzz` compiles with, bar the sanitizer, which needs a nightly toolchain.
 coverage := --cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 -Cdebug-assertions -Cllvm-args=-sanitizer-coverage-level=4 \

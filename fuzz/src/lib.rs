@@ -10,11 +10,14 @@ use fastgate_core::cache::key::{IGNORED_FIELDS, cache_key};
 use fastgate_core::dialects::openai_chat;
 use fastgate_core::dialects::splice::splice;
 use fastgate_core::json::Object;
+use fastgate_core::json_view::View;
 use fastgate_core::keys;
+use fastgate_core::neutral::{Format, Target, check};
 use fastgate_core::resilience::classify::{ErrorDialect, Facts, Headers, classify, classify_event};
 use fastgate_core::routing::{Needs, Preferences};
 use fastgate_core::sse::{Event, EventReader, Splitter, event_data};
 use fastgate_core::tables::Capability;
+use fastgate_core::translators::{self, Replying, StreamReader, StreamWriter};
 use fastgate_engine::body::RequestBody;
 use fastgate_engine::doors::queue::read_request;
 
@@ -144,6 +147,63 @@ pub fn failures(input: &[u8]) {
             let is_plain = code.bytes().all(|byte| byte.is_ascii_graphic());
             assert!((1..=64).contains(&code.len()) && is_plain, "not a plain word: {code}");
         }
+    }
+}
+
+/// What clients and providers say in any dialect, for any other: formats in the first two bytes, a body or the data of an
+/// event in each line. Whatever is understood is written as JSON that its own dialect understands again.
+pub fn translation(input: &[u8]) {
+    const FORMATS: [Format; 4] = [Format::OpenaiChat, Format::OpenaiResponses, Format::Anthropic, Format::Gemini];
+    let Some(([from, to], rest)) = input.split_first_chunk() else { return };
+    let (from, to) = (FORMATS[usize::from(from % 4)], FORMATS[usize::from(to % 4)]);
+    let replying = Replying {
+        fallback_id: "id",
+        fallback_model: "model",
+        now_unix_s: 1,
+        includes_usage: true,
+        is_json_array: false,
+        request: None,
+    };
+    let (mut reader, mut writer) = (StreamReader::new(from), StreamWriter::new(to, &replying));
+    let mut frames = Vec::new();
+    for line in rest.split(|byte| *byte == b'\n') {
+        translate_request(line, from, to);
+        let Ok(view) = View::read_answer(line, DEPTH_LIMIT) else { continue };
+        let normal = translators::normalise_answer(from, view);
+        let view = normal.as_deref().and_then(View::known).unwrap_or(view);
+        if let Some(answer) = translators::read_answer(from, view) {
+            let written = translators::write_answer(to, &answer, &replying);
+            assert!(View::read_answer(&written, 2 * DEPTH_LIMIT).is_ok(), "an answer that is no JSON");
+        }
+        let mut events = Vec::new();
+        reader.read(view, &mut events);
+        for event in &events {
+            writer.write(event, &mut frames);
+        }
+    }
+    let mut events = Vec::new();
+    reader.end(&mut events);
+    for event in &events {
+        writer.write(event, &mut frames);
+    }
+    for line in frames.split(|byte| *byte == b'\n') {
+        let data = line.strip_prefix(b"data: ").map(<[u8]>::trim_ascii).filter(|data| data != b"[DONE]");
+        assert!(data.is_none_or(|data| View::read_answer(data, 2 * DEPTH_LIMIT).is_ok()), "an event that is no JSON");
+    }
+}
+
+fn translate_request(body: &[u8], from: Format, to: Format) {
+    let Ok(view) = View::read(body, DEPTH_LIMIT) else { return };
+    let normal = translators::normalise_request(from, view);
+    let view = normal.as_deref().and_then(View::known).unwrap_or(view);
+    let Ok(request) = translators::read_request(from, view) else { return };
+    if check(&request, from, to).is_err() {
+        return;
+    }
+    let target = Target { model: "model", output_tokens: None, reasoning: None };
+    if let Ok(written) = translators::write_request(to, &request, &target) {
+        let again = View::read_answer(&written, 2 * DEPTH_LIMIT).expect("a request that is no JSON");
+        assert!(translators::read_request(to, again).is_ok(), "a request that its own dialect does not understand");
     }
 }
 

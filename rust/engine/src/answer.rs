@@ -34,17 +34,18 @@ pub(crate) enum Reply {
 
 /// Headers of a provider that clients may see: those the vendors' SDKs read. Everything else stays, account names and
 /// cookies above all.
-const PASSED: [HeaderName; 7] = [
+const PASSED: [HeaderName; 8] = [
     header::CONTENT_TYPE,
     header::RETRY_AFTER,
     HeaderName::from_static("retry-after-ms"),
     HeaderName::from_static("x-should-retry"),
     HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("request-id"),
     HeaderName::from_static("openai-processing-ms"),
     HeaderName::from_static("openai-version"),
 ];
 
-const RATE_LIMIT_PREFIX: &str = "x-ratelimit-";
+const RATE_LIMIT_PREFIXES: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-fastgate-request-id");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-fastgate-deployment");
@@ -314,7 +315,8 @@ fn passed_on<B>(head: &response::Parts, body: B, room: usize) -> Response<B> {
     *response.status_mut() = head.status;
     let mut headers = spare_headers::take(room);
     for (name, value) in &head.headers {
-        if PASSED.contains(name) || name.as_str().starts_with(RATE_LIMIT_PREFIX) {
+        let is_of_limits = || RATE_LIMIT_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix));
+        if PASSED.contains(name) || is_of_limits() {
             headers.append(name.clone(), value.clone());
         }
     }

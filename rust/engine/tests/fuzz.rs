@@ -63,4 +63,9 @@ proptest! {
     fn failures(input in edited("failures")) {
         targets::failures(&input);
     }
+
+    #[test]
+    fn translation(input in edited("translation")) {
+        targets::translation(&input);
+    }
 }
