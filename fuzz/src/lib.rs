@@ -169,8 +169,8 @@ pub fn translation(input: &[u8]) {
     for line in rest.split(|byte| *byte == b'\n') {
         translate_request(line, from, to);
         let Ok(view) = View::read_answer(line, DEPTH_LIMIT) else { continue };
-        let normal = translators::normalise_answer(from, view);
-        let view = normal.as_deref().and_then(View::known).unwrap_or(view);
+        let mut room = None;
+        let view = translators::normal_answer(from, view, &mut room);
         if let Some(answer) = translators::read_answer(from, view) {
             let written = translators::write_answer(to, &answer, &replying);
             assert!(View::read_answer(&written, 2 * DEPTH_LIMIT).is_ok(), "an answer that is no JSON");
@@ -194,8 +194,8 @@ pub fn translation(input: &[u8]) {
 
 fn translate_request(body: &[u8], from: Format, to: Format) {
     let Ok(view) = View::read(body, DEPTH_LIMIT) else { return };
-    let normal = translators::normalise_request(from, view);
-    let view = normal.as_deref().and_then(View::known).unwrap_or(view);
+    let mut room = None;
+    let view = translators::normal_request(from, view, &mut room);
     let Ok(request) = translators::read_request(from, view) else { return };
     if check(&request, from, to).is_err() {
         return;

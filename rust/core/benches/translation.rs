@@ -87,16 +87,16 @@ fn answers() -> [(&'static str, Format, Value); 3] {
 fn whole(request: &[u8], answer: &[u8], client: Format, provider: Format) -> usize {
     let written = translate_request(request, client, provider);
     let Ok(view) = View::read_answer(answer, DEPTH_LIMIT) else { return 0 };
-    let normal = translators::normalise_answer(provider, view);
-    let view = normal.as_deref().and_then(View::known).unwrap_or(view);
+    let mut room = None;
+    let view = translators::normal_answer(provider, view, &mut room);
     let Some(answer) = translators::read_answer(provider, view) else { return 0 };
     written + translators::write_answer(client, &answer, &REPLYING).len()
 }
 
 fn translate_request(request: &[u8], client: Format, provider: Format) -> usize {
     let Ok(view) = View::read(request, DEPTH_LIMIT) else { return 0 };
-    let normal = translators::normalise_request(client, view);
-    let view = normal.as_deref().and_then(View::known).unwrap_or(view);
+    let mut room = None;
+    let view = translators::normal_request(client, view, &mut room);
     let Ok(request) = translators::read_request(client, view) else { return 0 };
     let Ok(losses) = check(&request, client, provider) else { return 0 };
     translators::write_request(provider, &request, &TARGET).map_or(0, |written| written.len() + losses.len())

@@ -255,8 +255,7 @@ impl Asked<'_> {
         let deployment = &self.snapshot.tables.deployments[leg.deployment];
         let model = leg.model.or(deployment.model.as_deref()).unwrap_or_default();
         let target = Target { model, output_tokens: deployment.output_tokens, reasoning: None };
-        let depth_limit = self.snapshot.tables.bounds.json_depth;
-        match payload.translated(pair, record.is_stream, &target, depth_limit) {
+        match payload.translated(pair, record.is_stream, &target) {
             Ok((upstream, losses)) => {
                 record.dropped = losses;
                 Ok(upstream)
@@ -269,14 +268,14 @@ impl Asked<'_> {
     }
 
     /// What shapes an answer that is translated.
-    fn replying<'a>(&self, record: &'a Record, request: Option<View<'a>>) -> Replying<'a> {
+    fn replying<'a>(&'a self, record: &'a Record) -> Replying<'a> {
         Replying {
             fallback_id: record.id.as_str(),
             fallback_model: record.model.as_deref().unwrap_or_default(),
             now_unix_s: u64::try_from(record.started_unix_s()).unwrap_or_default(),
             includes_usage: !self.splices_usage,
             is_json_array: self.is_json_array,
-            request,
+            request: self.request.and_then(View::known),
         }
     }
 
@@ -326,10 +325,7 @@ impl Asked<'_> {
                 if is_whole {
                     let body = match crossing {
                         Crossing::Same => Some(body),
-                        Crossing::Translated(pair) => {
-                            let request = self.request.and_then(View::known);
-                            translation::answer(&body, pair, &self.replying(record, request))
-                        }
+                        Crossing::Translated(pair) => translation::answer(&body, pair, &self.replying(record)),
                     };
                     let Some(body) = body else {
                         let message = format!("{id}: the provider answered with something that is no answer");
@@ -361,10 +357,9 @@ impl Asked<'_> {
         let secrets = Arc::clone(&self.snapshot.target(deployment).secrets);
         let is_spliced = is_spliced && crossing == Crossing::Same;
         let mut events = Box::new(Events::new(reader, tables.bounds.stream_event_bytes, is_spliced, secrets));
-        let request = self.request.and_then(View::known);
         match crossing {
             Crossing::Translated(pair) => {
-                events.translate(translation::Stream::new(pair, &self.replying(record, request)));
+                events.translate(translation::Stream::new(pair, &self.replying(record)));
             }
             Crossing::Same if self.is_json_array => events.translate(translation::Stream::array()),
             Crossing::Same => {}

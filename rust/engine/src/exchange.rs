@@ -229,7 +229,7 @@ impl Exchange<'_> {
                 .and_then(|state| HeaderValue::from_bytes(&state).ok())
         });
         let is_anthropic = self.call.operation().dialect == Dialect::Anthropic;
-        let beta = headers.get(ANTHROPIC_BETA).filter(|_| is_anthropic).cloned();
+        let beta = if is_anthropic { headers.get(ANTHROPIC_BETA).cloned() } else { None };
         [(TRACEPARENT, HeaderValue::from_bytes(&trace.traceparent()).ok()), (TRACESTATE, state), (ANTHROPIC_BETA, beta)]
     }
 

@@ -178,14 +178,13 @@ impl Payload {
         pair: Pair,
         stream: bool,
         target: &Target<'_>,
-        depth_limit: usize,
     ) -> Result<(Upstream, Vec<Loss>), Failure> {
         let Self::Asking { body, output, .. } = self else {
             return Err(Failure::invalid_request("only a conversation can be translated", None));
         };
         let mut changes: Vec<Splice> = output.iter().cloned().collect();
         let bounded = if changes.is_empty() { body.clone() } else { splice(body, &mut changes).into() };
-        let Translated { body, losses } = translation::request(&bounded, pair, stream, target, depth_limit)?;
+        let Translated { body, losses } = translation::request(&bounded, pair, stream, target)?;
         Ok((Upstream::json(body), losses))
     }
 

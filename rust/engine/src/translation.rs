@@ -3,17 +3,14 @@
 //! Core knows the dialects; this holds what an exchange has to remember between its pieces.
 
 use bytes::Bytes;
-use fastgate_core::dialects::ProviderError;
 use fastgate_core::dialects::gemini_stream::ArrayWriter;
+use fastgate_core::dialects::{ANSWER_DEPTH_LIMIT, ProviderError};
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::json_view::View;
 use fastgate_core::neutral::{Format, Loss, Target, check};
 use fastgate_core::translators::{self, Replying, StreamReader, StreamWriter};
 
 use crate::crossing::Pair;
-
-/// Deeper JSON of a provider is no answer.
-const ANSWER_DEPTH_LIMIT: usize = 512;
 
 /// A request in the provider's dialect.
 #[derive(Debug)]
@@ -27,18 +24,11 @@ pub(crate) struct Translated {
 ///
 /// # Errors
 /// A [`Failure`] that names the field which can't be said there.
-pub(crate) fn request(
-    body: &[u8],
-    pair: Pair,
-    stream: bool,
-    target: &Target<'_>,
-    depth_limit: usize,
-) -> Result<Translated, Failure> {
-    // Read once already, so this finds what it found.
-    let view = View::read(body, depth_limit)
-        .map_err(|error| Failure::invalid_request(format!("could not read the request body: {error}"), None))?;
-    let normal = translators::normalise_request(pair.client, view);
-    let view = normal.as_deref().and_then(View::known).unwrap_or(view);
+pub(crate) fn request(body: &[u8], pair: Pair, stream: bool, target: &Target<'_>) -> Result<Translated, Failure> {
+    // It was read when it came, strictly.
+    let known = View::known(body).ok_or_else(|| Failure::invalid_request("the request body is no text", None))?;
+    let mut room = None;
+    let view = translators::normal_request(pair.client, known, &mut room);
     let mut request = translators::read_request(pair.client, view)?;
     request.stream = stream;
     let losses = check(&request, pair.client, pair.provider)?;
@@ -49,8 +39,8 @@ pub(crate) fn request(
 /// Writes a provider's answer for the client; `None` if it is none.
 pub(crate) fn answer(body: &[u8], pair: Pair, replying: &Replying<'_>) -> Option<Bytes> {
     let view = View::read_answer(body, ANSWER_DEPTH_LIMIT).ok()?;
-    let normal = translators::normalise_answer(pair.provider, view);
-    let view = normal.as_deref().and_then(View::known).unwrap_or(view);
+    let mut room = None;
+    let view = translators::normal_answer(pair.provider, view, &mut room);
     let answer = translators::read_answer(pair.provider, view)?;
     Some(translators::write_answer(pair.client, &answer, replying).into())
 }
@@ -99,8 +89,8 @@ impl Stream {
         let Ok(view) = View::read_answer(data, ANSWER_DEPTH_LIMIT) else { return };
         match &mut self.way {
             Way::Neutral { reader, writer } => {
-                let normal = translators::normalise_answer(self.format, view);
-                let view = normal.as_deref().and_then(View::known).unwrap_or(view);
+                let mut room = None;
+                let view = translators::normal_answer(self.format, view, &mut room);
                 let mut events = Vec::new();
                 reader.read(view, &mut events);
                 for event in &events {

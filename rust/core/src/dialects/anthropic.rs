@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::openai::{self, Request, given};
-use super::{Answer, Completeness, EventClass, Flaw, ProviderError, anthropic_usage};
+use super::{ANSWER_DEPTH_LIMIT, Answer, Completeness, EventClass, Flaw, ProviderError, anthropic_usage};
 use crate::failure::Failure;
 use crate::json::pick;
 use crate::service_tier::ServiceTier;
@@ -16,9 +16,6 @@ use crate::usage::Usage;
 
 /// An event that keeps the connection open and means nothing.
 pub const PING: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
-
-/// An answer nested deeper is not read.
-const ANSWER_DEPTH_LIMIT: usize = 512;
 
 /// Why an answer ended that ended at the limit of output tokens, as JSON.
 const MAX_TOKENS: &str = r#""max_tokens""#;

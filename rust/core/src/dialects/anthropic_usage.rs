@@ -5,12 +5,9 @@
 //! twice, each time with all that is known, so the largest of each count holds. Deviation: z.ai counts cached input in at the
 //! start of a stream, where it does not know yet of any, and out at its end.
 
-use super::openai_usage::{count, details};
+use super::openai_usage::{DEPTH_LIMIT, count, details};
 use crate::json::pick;
 use crate::usage::Usage;
-
-/// No vendor nests counts deeper; server tools and iterations are lists within.
-const DEPTH_LIMIT: usize = 16;
 
 /// The counts of one answer as they are written, of all events so far.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

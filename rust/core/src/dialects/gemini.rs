@@ -7,14 +7,12 @@ use memchr::memmem;
 
 use super::openai::{self, Request};
 use super::splice::Splice;
-use super::{Answer, Flaw, ProviderError, gemini_usage};
+use super::{ANSWER_DEPTH_LIMIT, Answer, Flaw, ProviderError, gemini_usage};
 use crate::failure::{Cause, Failure};
 use crate::json::{JsonError, Object, Reader, Value, pick, walk_array};
 use crate::json_object::{JsonObject, write_list};
 use crate::service_tier::ServiceTier;
 
-/// An answer nested deeper is not read.
-pub(super) const ANSWER_DEPTH_LIMIT: usize = 512;
 /// The finish reason of a candidate that ended at the limit of output tokens, as JSON.
 pub(super) const MAX_TOKENS: &[u8] = br#""MAX_TOKENS""#;
 

@@ -51,7 +51,7 @@ impl StreamReader {
     /// Takes in the data of one event, or one element of the array.
     pub fn read(&mut self, data: &[u8]) -> EventClass {
         let mut said = Said::default();
-        let read = walk(data, gemini::ANSWER_DEPTH_LIMIT, |reader, key| {
+        let read = walk(data, super::ANSWER_DEPTH_LIMIT, |reader, key| {
             match key {
                 b"error" => said.has_error |= reader.raw()? != b"null",
                 b"usageMetadata" => {

@@ -6,7 +6,7 @@
 //! Events of a stream write all counts so far, and the prompt's are estimates that the last event corrects, downwards
 //! too (as recorded): what the last event with counts says holds as a whole, not the largest of each.
 
-use super::openai_usage::{DEPTH_LIMIT, count, take};
+use super::openai_usage::{self, DEPTH_LIMIT, count, take};
 use crate::json::{Reader, pick, walk_array};
 use crate::usage::Usage;
 
@@ -26,7 +26,7 @@ pub fn read(usage: &[u8]) -> Option<Usage> {
         "candidatesTokensDetails",
     ];
     let [counts @ .., in_prompt, in_cache, in_tool_use, in_candidates] = pick(usage, DEPTH_LIMIT, names).ok()?;
-    let [prompt, candidates, total, cached, reasoning, tool_use] = read_counts(counts)?;
+    let [prompt, candidates, total, cached, reasoning, tool_use] = openai_usage::counts(counts)?;
     if prompt.is_none() && candidates.is_none() && total.is_none() {
         return None;
     }
@@ -62,15 +62,6 @@ pub fn read(usage: &[u8]) -> Option<Usage> {
         output_tokens: output,
         ..Usage::default()
     })
-}
-
-/// Counts, each of which may be absent; `None` where one is no count.
-fn read_counts<const N: usize>(values: [Option<&[u8]>; N]) -> Option<[Option<u64>; N]> {
-    let mut counts = [None; N];
-    for (slot, value) in counts.iter_mut().zip(values) {
-        *slot = count(value)?;
-    }
-    Some(counts)
 }
 
 /// Tokens of kinds with a price of their own.

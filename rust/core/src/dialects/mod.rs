@@ -31,6 +31,9 @@ use crate::failure::Failure;
 use crate::service_tier::ServiceTier;
 use crate::usage::Usage;
 
+/// An answer nested deeper is not read.
+pub const ANSWER_DEPTH_LIMIT: usize = 512;
+
 /// A wire format of requests and answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Dialect {

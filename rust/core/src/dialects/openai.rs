@@ -10,14 +10,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::splice::Splice;
-use super::{Answer, Flaw, ProviderError, openai_reported_cost};
+use super::{ANSWER_DEPTH_LIMIT, Answer, Flaw, ProviderError, openai_reported_cost};
 use crate::failure::Failure;
 use crate::json::{JsonError, Object, Value, pick};
 use crate::service_tier::ServiceTier;
 use crate::usage::Usage;
-
-/// An answer nested deeper is not read.
-const ANSWER_DEPTH_LIMIT: usize = 512;
 
 /// The finish reason of a choice that ended at the limit of output tokens, as JSON.
 pub(super) const LENGTH: &str = r#""length""#;

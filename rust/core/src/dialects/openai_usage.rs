@@ -65,11 +65,17 @@ pub(super) fn count(value: Option<&[u8]>) -> Option<Option<u64>> {
 
 /// Counts in an object of details that may be absent or `null`; `None` where it is no such object.
 pub(super) fn details<const N: usize>(value: Option<&[u8]>, names: [&str; N]) -> Option<[Option<u64>; N]> {
+    match value.filter(|value| *value != b"null") {
+        Some(object) => counts(pick(object, DEPTH_LIMIT, names).ok()?),
+        None => Some([None; N]),
+    }
+}
+
+/// Counts, each of which may be absent; `None` where one is no count.
+pub(super) fn counts<const N: usize>(values: [Option<&[u8]>; N]) -> Option<[Option<u64>; N]> {
     let mut counts = [None; N];
-    if let Some(object) = value.filter(|value| *value != b"null") {
-        for (slot, value) in counts.iter_mut().zip(pick(object, DEPTH_LIMIT, names).ok()?) {
-            *slot = count(value)?;
-        }
+    for (slot, value) in counts.iter_mut().zip(values) {
+        *slot = count(value)?;
     }
     Some(counts)
 }

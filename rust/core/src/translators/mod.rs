@@ -11,6 +11,15 @@ use crate::failure::Failure;
 use crate::json_view::View;
 use crate::neutral::{Answer, Event, Format, Request, Target};
 
+/// What stands before a signature while it is on its way through other dialects: whose it is.
+mod signed_by {
+    pub(super) const ANTHROPIC: &str = "anthropic:";
+    pub(super) const GEMINI: &str = "gemini:";
+    pub(super) const OPENAI: &str = "openai:";
+    /// Not a signature, but thoughts that are encrypted as a whole.
+    pub(super) const REDACTED: &str = "redacted:";
+}
+
 /// What shapes an answer beside what the provider said.
 #[derive(Clone, Copy, Debug)]
 pub struct Replying<'a> {
@@ -28,16 +37,16 @@ pub struct Replying<'a> {
     pub request: Option<View<'a>>,
 }
 
-/// A client's request with what its format writes in its own way written in everybody's; `None`: as it is.
-#[must_use]
-pub fn normalise_request(format: Format, body: View<'_>) -> Option<Vec<u8>> {
-    if format == Format::Gemini { gemini::normalise_request(body) } else { None }
+/// A client's request, ready to be read. What its format writes in a way of its own is written in everybody's, into `room`.
+pub fn normal_request<'text>(format: Format, body: View<'text>, room: &'text mut Option<Vec<u8>>) -> View<'text> {
+    *room = if format == Format::Gemini { gemini::normalise_request(body) } else { None };
+    room.as_deref().and_then(View::known).unwrap_or(body)
 }
 
 /// The same of a provider's answer, or an event of its stream.
-#[must_use]
-pub fn normalise_answer(format: Format, body: View<'_>) -> Option<Vec<u8>> {
-    if format == Format::Gemini { gemini::normalise_answer(body) } else { None }
+pub fn normal_answer<'text>(format: Format, body: View<'text>, room: &'text mut Option<Vec<u8>>) -> View<'text> {
+    *room = if format == Format::Gemini { gemini::normalise_answer(body) } else { None };
+    room.as_deref().and_then(View::known).unwrap_or(body)
 }
 
 /// Reads a client's request, normalised.

@@ -9,11 +9,9 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::json_view::Text;
+use crate::translators::signed_by::{self, GEMINI as OWN, REDACTED};
 
-const OWN: &str = "gemini:";
-const OTHERS: [&str; 2] = ["anthropic:", "openai:"];
-/// In front of thoughts that are encrypted as a whole.
-const REDACTED: &str = "redacted:";
+const OTHERS: [&str; 2] = [signed_by::ANTHROPIC, signed_by::OPENAI];
 
 /// What Google documents for calls that another model made: Gemini 3 refuses calls without a signature. This is
 /// `skip_thought_signature_validator` in base64.
