@@ -339,4 +339,4 @@ class Gemini:
         return {"config": {"response_mime_type": "application/json", "response_json_schema": SCHEMA}}
 
 
-CLIENTS = {"chat": Chat, "responses": Responses, "anthropic": Messages, "gemini": Gemini}
+CLIENTS: dict[str, Any] = {"chat": Chat, "responses": Responses, "anthropic": Messages, "gemini": Gemini}

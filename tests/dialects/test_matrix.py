@@ -1,6 +1,7 @@
 """Every SDK through the gateway to a provider of every dialect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -26,11 +27,13 @@ PATHS = {
 
 
 @pytest.fixture(params=list(CLIENTS))
-def client(request: pytest.FixtureRequest, gateway: Gateway, dialect: str) -> Any:
+def client(request: pytest.FixtureRequest, gateway: Gateway, dialect: str) -> Iterator[Any]:
     """An SDK that speaks to the gateway."""
     if (request.param, dialect) == ("responses", "openai"):
         pytest.skip("the same dialect on both sides passes as it is")
-    return CLIENTS[request.param](f"http://127.0.0.1:{gateway.port}", KEY)
+    client = CLIENTS[request.param](f"http://127.0.0.1:{gateway.port}", KEY)
+    with closing(client.sdk):
+        yield client
 
 
 @pytest.fixture
@@ -137,6 +140,17 @@ def test_a_schema_for_the_answer(client: Any, says: Any, provider: Provider, dia
         "gemini": lambda: asked["generationConfig"]["responseJsonSchema"],
     }[dialect]()
     assert found == SCHEMA
+
+
+def test_features_in_test_are_asked_of_their_own_vendor(
+    gateway: Gateway, says: Any, provider: Provider, dialect: str
+) -> None:
+    says("text")
+    client = CLIENTS["anthropic"](f"http://127.0.0.1:{gateway.port}", KEY)
+    with closing(client.sdk):
+        client.ask("text", {"extra_headers": {"anthropic-beta": "context-1m-2025-08-07"}})
+    expected = "context-1m-2025-08-07" if dialect == "anthropic" else None
+    assert provider.headers.get("anthropic-beta") == expected
 
 
 def test_errors_raise_what_the_sdk_raises(client: Any, says: Any) -> None:

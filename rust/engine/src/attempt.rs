@@ -38,13 +38,16 @@ use crate::worker::{RequestId, Worker};
 /// JSON answers are read whole up to here before the first byte goes out; larger ones are relayed.
 const WHOLE_ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
 
+/// How many of [`Asked::fields`] are of the trace.
+const TRACE_FIELDS: usize = 2;
+
 /// What an attempt needs beside the payload; the same for every deployment of an exchange.
 pub(crate) struct Asked<'a> {
     pub(crate) worker: &'a Rc<Worker>,
     pub(crate) snapshot: &'a Arc<Snapshot>,
     pub(crate) call: operation::Call<'a>,
     pub(crate) query: Option<&'a str>,
-    /// Headers for the provider: of the trace, and one that a provider of Anthropic's dialect understands.
+    /// Headers for the provider: of the trace, and behind them one for a provider of the client's own dialect.
     pub(crate) fields: [(HeaderName, Option<HeaderValue>); 3],
     /// The client takes a Gemini stream as a JSON array.
     pub(crate) is_json_array: bool,
@@ -207,7 +210,10 @@ impl Asked<'_> {
                     Gives::Content => "*/*",
                 },
                 content_type: upstream.content_type.as_ref(),
-                fields: &self.fields,
+                fields: match crossing {
+                    Crossing::Same => &self.fields,
+                    Crossing::Translated(_) => &self.fields[..TRACE_FIELDS],
+                },
             },
             started,
             first_content_by: leg.first_content_by,
