@@ -11,7 +11,6 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsStr
 
 from fastgate.catalogue.vendors import (
     Vendor,
-    from_environment,
     prefixes_of,
     read_vendors,
     settings_of,
@@ -20,13 +19,10 @@ from fastgate.catalogue.vendors import (
 from fastgate.catalogue.vendors_reference import vendors_reference
 from fastgate.config import compile_tables, load, load_text
 from fastgate.config.addresses import is_loopback, split_url
-from fastgate.config.table import DIALECTS
 from fastgate.errors import ConfigError, ConfigErrors
 
 PAGE = Path(__file__).parents[2] / "docs" / "vendors.md"
 VENDORS = vendors()
-SPOKEN = [name for name, vendor in VENDORS.items() if vendor.dialect in DIALECTS]
-UNSPOKEN = [name for name in VENDORS if name not in SPOKEN]
 KEYLESS = [name for name, vendor in VENDORS.items() if vendor.keyless]
 # What OpenAI's own client sends, and the one field within messages that vendors refuse.
 CHAT_FIELDS = {*typing.get_type_hints(CompletionCreateParamsStreaming), "messages[].name"}
@@ -48,7 +44,7 @@ def test_there_are_as_many_as_promised() -> None:
     assert len(VENDORS) >= 34
 
 
-@pytest.mark.parametrize("name", SPOKEN)
+@pytest.mark.parametrize("name", VENDORS)
 def test_a_name_and_its_variable_are_enough(name: str) -> None:
     vendor = VENDORS[name]
     for variable in vendor.environment or ("UNUSED",):
@@ -61,7 +57,7 @@ def test_a_name_and_its_variable_are_enough(name: str) -> None:
         assert f'"base_url":"{vendor.base_url}"'.encode() in compile_tables(config)
 
 
-@pytest.mark.parametrize("name", sorted({*SPOKEN} - {*KEYLESS}))
+@pytest.mark.parametrize("name", sorted({*VENDORS} - {*KEYLESS}))
 def test_without_its_key_the_variables_are_named(name: str) -> None:
     (error,) = errors_of(f"\n[providers.{name}]\n", {})
     assert (error.line, error.message) == (2, "needs an api_key")
@@ -76,24 +72,6 @@ def test_servers_that_need_no_key_work_without_one(name: str) -> None:
     assert is_loopback(address)
 
 
-@pytest.mark.parametrize("name", UNSPOKEN)
-def test_a_dialect_of_later_versions_is_refused_where_the_vendor_stands(name: str) -> None:
-    dialect = VENDORS[name].dialect
-    (error,) = errors_of(f"\n[providers.{name}]\n", {VENDORS[name].environment[0]: "the-key"})
-    assert str(error) == (
-        f'f.toml:2: providers.{name}.dialect: "{dialect}" is not available in this version yet'
-    )
-
-
-@pytest.mark.parametrize("name", UNSPOKEN)
-def test_a_dialect_of_later_versions_does_not_come_from_the_environment(name: str) -> None:
-    environment = dict.fromkeys(VENDORS[name].environment, "the-key")
-    assert load(None, environment).mock
-    with_another = load(None, {**environment, "GROQ_API_KEY": "g"})
-    assert list(with_another.settings.providers) == ["groq"]
-    assert name in from_environment(environment, {VENDORS[name].dialect})
-
-
 def test_a_vendors_address_is_not_used_for_another_dialect() -> None:
     errors = errors_of('[providers.anthropic]\ndialect = "openai"\n', {"ANTHROPIC_API_KEY": "the-key"})
     assert [(error.path, error.message) for error in errors] == [
@@ -105,7 +83,7 @@ def test_a_vendors_address_is_not_used_for_another_dialect() -> None:
 
 def test_all_variables_at_once_start_a_gateway() -> None:
     config = load(None, dict.fromkeys(variables(), "the-key"))
-    expected = [name for name in SPOKEN if VENDORS[name].automatic and not VENDORS[name].keyless]
+    expected = [name for name in VENDORS if VENDORS[name].automatic and not VENDORS[name].keyless]
     assert list(config.settings.providers) == expected
     assert not config.mock
     claimed = {prefix: opened.provider for opened in config.open_providers for prefix in opened.prefixes}
@@ -114,8 +92,8 @@ def test_all_variables_at_once_start_a_gateway() -> None:
 
 
 def test_all_vendors_fit_into_one_file() -> None:
-    config = load_text("".join(f"[providers.{name}]\n" for name in SPOKEN), dict.fromkeys(variables(), "k"))
-    assert list(config.settings.providers) == SPOKEN
+    config = load_text("".join(f"[providers.{name}]\n" for name in VENDORS), dict.fromkeys(variables(), "k"))
+    assert list(config.settings.providers) == [*VENDORS]
 
 
 @pytest.mark.parametrize("name", [name for name, vendor in VENDORS.items() if not vendor.automatic])

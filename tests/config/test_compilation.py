@@ -142,6 +142,7 @@ def test_every_field(tmp_path: Path) -> None:
             ],
             "headers": [["x-team", "blue"]],
             "stream_usage": True,
+            "responses": True,
             "discount_millionths": 125_000,
             "proxy": "http://proxy:3128",
             "ca_file": str(tmp_path / "ca.pem"),
@@ -153,6 +154,7 @@ def test_every_field(tmp_path: Path) -> None:
             "credentials": [],
             "headers": [],
             "stream_usage": True,
+            "responses": True,
             "discount_millionths": 0,
             "proxy": None,
             "ca_file": None,
@@ -169,6 +171,8 @@ def test_every_field(tmp_path: Path) -> None:
             "capabilities": None,
             "context_tokens": None,
             "output_tokens": None,
+            "deviations": {},
+            "models": {"names": {}, "starts_with": []},
             # No total was given: as long as the first content may take.
             "timeouts": {
                 "connect_ms": 1000,
@@ -196,6 +200,8 @@ def test_every_field(tmp_path: Path) -> None:
             "capabilities": None,
             "context_tokens": None,
             "output_tokens": None,
+            "deviations": {},
+            "models": {"names": {}, "starts_with": []},
             "timeouts": {
                 "connect_ms": 5000,
                 "first_content_ms": 120_000,
@@ -253,6 +259,7 @@ def test_every_field(tmp_path: Path) -> None:
             "exchange_ms": 3_600_000,
         },
         "stream_event_bytes": 4_000_000,
+        "stream_ping_ms": 15_000,
         "idle_connections": 64,
         "idle_timeout_ms": 60_000,
     }

@@ -1,9 +1,9 @@
 """Vendors known by name (`vendors.toml`): how each is reached, and how it differs from its dialect.
 
-Only data and what follows from it. Which dialects this version speaks is the configuration's to say.
+Only data and what follows from it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -12,6 +12,7 @@ import msgspec
 
 from fastgate import _core
 
+# What the engine speaks: `ProviderDialect` of rust/core/src/tables.rs.
 Dialect: TypeAlias = Literal["openai", "anthropic", "gemini"]
 
 
@@ -69,13 +70,12 @@ def read_vendors(text: str) -> dict[str, Vendor]:
     return msgspec.convert(values, dict[str, Vendor])
 
 
-def from_environment(environment: Mapping[str, str], dialects: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Settings of the providers that the environment asks for. `dialects`: those that are spoken; a vendor of
-    another is left out, since its key may be there for other programs."""
+def from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Settings of the providers that the environment asks for."""
     return {
         name: settings_of(vendor, environment)
         for name, vendor in vendors().items()
-        if vendor.dialect in dialects and vendor.is_meant_by(environment)
+        if vendor.is_meant_by(environment)
     }
 
 
@@ -90,10 +90,16 @@ def settings_of(vendor: Vendor, environment: Mapping[str, str]) -> dict[str, Any
     return settings
 
 
+def vendor_with(base_url: str) -> Vendor | None:
+    """The vendor whose own address this is."""
+    return next((vendor for vendor in vendors().values() if vendor.base_url == base_url.rstrip("/")), None)
+
+
 def prefixes_of(provider_id: str, base_url: str) -> tuple[str, ...]:
     """Beginnings of the bare names that are this provider's own: by its name, else by the vendor's
     address."""
     known = vendors()
     if provider_id in known:
         return known[provider_id].prefixes
-    return next((vendor.prefixes for vendor in known.values() if vendor.base_url == base_url), ())
+    vendor = vendor_with(base_url)
+    return vendor.prefixes if vendor else ()

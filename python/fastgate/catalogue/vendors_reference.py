@@ -52,9 +52,12 @@ def _table() -> str:
     rows = "".join(_row(name, vendor) for name, vendor in sorted(vendors().items()))
     return (
         f"\n## The list\n\n{len(vendors())} vendors. The last column says where one differs from its\n"
-        "dialect, and whether it has OpenAI's Responses beside chat. Requests are changed for none of it\n"
-        "but `stream_options`, which are not added where they are refused. A vendor of a dialect that\n"
-        "[`providers.<id>.dialect`](settings.md) does not take is refused with a clear error.\n\n"
+        "dialect, and whether it has OpenAI's Responses beside chat: at the others, clients of Responses\n"
+        "are answered through chat completions. A field of chat requests that has another name there is\n"
+        "renamed, and one that is refused and without which an answer is as good (a user, a seed, a name …)\n"
+        "is left out and named in `x-fastgate-dropped`; other refusals are the vendor's to make. All of it\n"
+        "is for the address in the list only; [`catalogue.fill`](models.md#deviations) without `deviations`\n"
+        "switches it off.\n\n"
         f"| name | `base_url` | key | dialect | what differs |\n|---|---|---|---|---|\n{rows}"
     )
 

@@ -8,7 +8,7 @@ from msgspec import Meta, field
 from fastgate.catalogue.models import Ability, Facts
 from fastgate.config.table import Table, TokenCount
 
-Filled: TypeAlias = Literal["capabilities", "output_tokens", "context_tokens"]
+Filled: TypeAlias = Literal["capabilities", "output_tokens", "context_tokens", "deviations"]
 
 
 class ModelFacts(Table, frozen=True, kw_only=True):
@@ -52,8 +52,8 @@ class Catalogue(Table, frozen=True, kw_only=True):
         list[Filled] | None,
         Meta(
             description="What such deployments take from the catalogue, at vendors known by their address; "
-            "`[]`: nothing. If absent: `capabilities`, and `output_tokens` where no limit on tokens or money "
-            "is hard."
+            "`[]`: nothing. If absent: `capabilities`, `deviations`, and `output_tokens` where no limit on "
+            "tokens or money is hard."
         ),
     ] = None
     models: Annotated[

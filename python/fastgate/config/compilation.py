@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from fastgate.config.deviations import deviations, has_responses, known_models
 from fastgate.config.limit_rules import rules
 from fastgate.config.limit_tables import capacity_table, limit_table, limiting_table
 from fastgate.config.loading import MOCK, Config
@@ -125,6 +126,7 @@ def _provider(name: str, provider: Provider, config: Config, mock_address: str |
             for credential in provider.api_key
         ],
         "stream_usage": provider.stream_usage,
+        "responses": has_responses(config.settings, name),
         "discount_millionths": provider.discount or 0,
         "headers": [[header.lower(), value.reveal()] for header, value in provider.headers.items()],
         "proxy": provider.proxy.rstrip("/") if provider.proxy else None,
@@ -135,7 +137,12 @@ def _provider(name: str, provider: Provider, config: Config, mock_address: str |
 def _open_deployment(name: str, provider: int, config: Config) -> dict[str, Any]:
     """Serves whatever model a request names."""
     item = Deployment(provider=name, model="")
-    return {**_deployment(name, provider, item, config, Fill(None, None, None)), "model": None}
+    models = known_models(config.settings, name, filled_by_catalogue(config.settings))
+    return {
+        **_deployment(name, provider, item, config, Fill(None, None, None)),
+        "model": None,
+        "models": models,
+    }
 
 
 def _deployment(name: str, provider: int, item: Deployment, config: Config, known: Fill) -> dict[str, Any]:
@@ -151,6 +158,10 @@ def _deployment(name: str, provider: int, item: Deployment, config: Config, know
         "capabilities": known.capabilities,
         "context_tokens": known.context_tokens,
         "output_tokens": known.output_tokens,
+        "deviations": deviations(
+            config.settings, item.provider, item.model or None, filled_by_catalogue(config.settings)
+        ),
+        "models": {"names": {}, "starts_with": []},
         "timeouts": {
             "connect_ms": timeout.connect,
             "first_content_ms": timeout.first_content,
@@ -252,6 +263,7 @@ def _bounds(server: Server) -> dict[str, Any]:
             "exchange_ms": bounds.exchange_timeout,
         },
         "stream_event_bytes": bounds.stream_event,
+        "stream_ping_ms": bounds.stream_ping,
         "idle_connections": bounds.idle_connections,
         "idle_timeout_ms": bounds.idle_timeout,
     }

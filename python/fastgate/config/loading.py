@@ -21,7 +21,6 @@ from fastgate.config.read import fill_in, read_file, read_text
 from fastgate.config.references import check
 from fastgate.config.settings import ENCODINGS, Settings
 from fastgate.config.structure import build
-from fastgate.config.table import DIALECTS
 
 DEFAULT_FILES = ("fastgate.toml", "fastgate.yaml", "fastgate.yml")
 MOCK = "mock"
@@ -157,7 +156,7 @@ def _complete(
     mock = False
     providers = values.get("providers")
     if not providers:
-        providers = from_environment(environment, DIALECTS)
+        providers = from_environment(environment)
         mock = not providers
         # Its address is known once it runs: compile_tables fills it in.
         completed["providers"] = providers or {MOCK: {"base_url": "http://127.0.0.1:9"}}

@@ -41,7 +41,7 @@ class Fill(msgspec.Struct, frozen=True):
 def known(settings: Settings, provider: str, model: str, deployment: Deployment | None = None) -> Known:
     """Everything that is known of a provider's model, for people."""
     base_url = settings.providers[provider].base_url
-    vendor = _vendor(settings, provider)
+    vendor = vendor_of(settings, provider)
     layers: list[tuple[Source, Facts]] = []
     if deployment is not None:
         layers.append(("config", _own(deployment)))
@@ -98,7 +98,8 @@ def filled_by_catalogue(settings: Settings) -> frozenset[Filled]:
         return frozenset(settings.catalogue.fill)
     counted = ("requests", "concurrent")
     reserves = any(rule.is_hard and rule.resource not in counted for rule in rules(settings))
-    return frozenset(("capabilities",) if reserves else ("capabilities", "output_tokens"))
+    taken: tuple[Filled, ...] = ("capabilities", "deviations")
+    return frozenset(taken if reserves else (*taken, "output_tokens"))
 
 
 def fill(settings: Settings, item: Deployment, filled: frozenset[Filled]) -> Fill:
@@ -107,7 +108,7 @@ def fill(settings: Settings, item: Deployment, filled: frozenset[Filled]) -> Fil
     A request is kept away only by what is known to be missing: an ability that nobody denies counts as there.
     """
     override = overridden(settings, item.provider, item.model)
-    vendor = _vendor(settings, item.provider)
+    vendor = vendor_of(settings, item.provider)
     listed = (facts_of(vendor, item.model) if vendor else None) or Facts()
     catalogue = Facts(
         context_tokens=listed.window_tokens if "context_tokens" in filled else None,
@@ -124,7 +125,8 @@ def fill(settings: Settings, item: Deployment, filled: frozenset[Filled]) -> Fil
     )
 
 
-def _vendor(settings: Settings, provider: str) -> str | None:
+def vendor_of(settings: Settings, provider: str) -> str | None:
+    """Whose models a provider serves, as the catalogue of models names vendors; None if nobody's known."""
     account = settings.providers[provider]
     return account.vendor or vendor_at(account.base_url)
 

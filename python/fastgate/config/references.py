@@ -7,7 +7,7 @@ once.
 
 import re
 
-from fastgate.catalogue.vendors import vendors
+from fastgate.catalogue.vendors import vendor_with
 from fastgate.config.addresses import is_loopback, is_trustworthy, points_at, split_address, split_url
 from fastgate.config.catalogue_checks import check_catalogue
 from fastgate.config.findings import Findings, Path, did_you_mean, dotted
@@ -118,7 +118,7 @@ def _check_provider(provider_id: str, provider: Provider, settings: Settings, fi
         )
     elif points_at(provider.base_url, settings.server.listen):
         findings.add((*path, "base_url"), "points at this gateway itself", "name the vendor's address")
-    vendor = next((item for item in vendors().values() if item.base_url == provider.base_url), None)
+    vendor = vendor_with(provider.base_url)
     if vendor is not None and not vendor.keyless and not provider.api_key and not provider.headers:
         variables = " or ".join(vendor.environment)
         findings.add(path, "needs an api_key", f"or set the environment variable {variables}")

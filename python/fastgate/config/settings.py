@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
+from fastgate.catalogue.vendors import Dialect
 from fastgate.config.amounts import Discount
 from fastgate.config.billing_settings import Billing, Price
 from fastgate.config.catalogue_settings import Catalogue
@@ -16,7 +17,6 @@ from fastgate.config.resilience_settings import Drill, Resilience
 from fastgate.config.routing_settings import Group, Model
 from fastgate.config.table import (
     Capability,
-    Dialect,
     Digest,
     Id,
     Label,
@@ -108,6 +108,10 @@ class Bounds(Table, frozen=True, kw_only=True):
         Size,
         Meta(description="Largest event of a provider's stream; a larger one ends the stream as an error."),
     ] = size("4MB")
+    stream_ping: Annotated[
+        Duration,
+        Meta(description="Without output on a translated stream; then it sends a sign of life."),
+    ] = duration("15s")
     idle_connections: Annotated[
         int, Meta(ge=0, le=65_536, description="Idle connections kept per core and provider address.")
     ] = 64
@@ -226,6 +230,13 @@ class Provider(Table, frozen=True, kw_only=True):
             "does not. Known vendors have theirs."
         ),
     ] = True
+    responses: Annotated[
+        bool | None,
+        Meta(
+            description="Of OpenAI's dialect: it has `/responses`. Where it has not, clients of Responses "
+            "are answered through chat completions. Known vendors have theirs; others have it if absent."
+        ),
+    ] = None
     proxy: Annotated[
         str | None,
         Meta(description="`http://host:port` of a CONNECT proxy, in place of `HTTPS_PROXY`."),

@@ -27,9 +27,6 @@ Retries = Annotated[int, Meta(ge=0, le=5)]
 TokenCount = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Digest = Annotated[str, Meta(pattern="^sha256:[0-9a-fA-F]{64}$")]
 
-# What the engine speaks: `ProviderDialect` of rust/core/src/tables.rs.
-Dialect: TypeAlias = Literal["openai", "anthropic", "gemini"]
-DIALECTS = frozenset[str](typing.get_args(Dialect))
 
 Latency: TypeAlias = Literal["interactive", "background", "batch"]
 # What a request may need beside text in and text out: `CAPABILITIES` of rust/core/src/tables.rs.

@@ -12,9 +12,9 @@ import urllib.parse
 from collections.abc import Callable
 from typing import NamedTuple
 
+from fastgate.catalogue.vendors import Dialect
 from fastgate.config import Config
 from fastgate.config.settings import Provider
-from fastgate.config.table import Dialect
 from fastgate.doctor.connecting import CHECK, Unreachable, connect, time_left
 from fastgate.doctor.findings import Finding, fail, ok, warn
 

@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod config_text;
+pub mod deviations;
 pub mod dialects;
 pub mod failure;
 pub mod http1;

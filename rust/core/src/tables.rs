@@ -7,6 +7,7 @@
 use foldhash::HashMap;
 use serde::Deserialize;
 
+use crate::deviations::Deviations;
 use crate::prices::RateCard;
 use crate::tokens::Encoding;
 
@@ -74,6 +75,9 @@ pub struct Provider {
     pub credentials: Vec<Credential>,
     /// It takes `stream_options.include_usage`.
     pub stream_usage: bool,
+    /// Of OpenAI's dialect: it has `/responses` beside chat completions.
+    #[serde(default = "yes")]
+    pub responses: bool,
     /// Part off the list price that the account gets, in millionths.
     #[serde(default)]
     pub discount_millionths: u32,
@@ -139,6 +143,12 @@ pub struct Deployment {
     pub context_tokens: Option<u64>,
     /// The largest `max_tokens` it takes. `None`: nobody said.
     pub output_tokens: Option<u64>,
+    /// Where it departs from its dialect.
+    #[serde(default)]
+    pub deviations: Deviations,
+    /// What is known of models that it serves by whatever name the client sent.
+    #[serde(default)]
+    pub models: KnownModels,
     /// How long it may take.
     pub timeouts: Timeouts,
     /// How often a failed call is repeated on it before the next one is tried.
@@ -149,6 +159,53 @@ pub struct Deployment {
     /// What the provider lets it do.
     #[serde(default)]
     pub limits: Capacity,
+}
+
+/// Facts about models, by names in lower case.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownModels {
+    /// Whole names; they count first.
+    pub names: HashMap<String, ModelFacts>,
+    /// Beginnings of names, the first that fits.
+    pub starts_with: Vec<(String, ModelFacts)>,
+}
+
+/// What is known of a model of an open provider.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelFacts {
+    /// As [`Deployment::output_tokens`].
+    pub output_tokens: Option<u64>,
+    /// As [`Deployment::deviations`].
+    pub deviations: Deviations,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Deployment {
+    /// The largest answer of a model, and where it departs from its dialect. `model`: by the provider's name, where the
+    /// deployment has none of its own.
+    #[must_use]
+    pub fn facts_of(&self, model: &str) -> (Option<u64>, &Deviations) {
+        match self.models.find(model) {
+            Some(known) => (self.output_tokens.or(known.output_tokens), &known.deviations),
+            None => (self.output_tokens, &self.deviations),
+        }
+    }
+}
+
+impl KnownModels {
+    fn find(&self, model: &str) -> Option<&ModelFacts> {
+        if self.names.is_empty() && self.starts_with.is_empty() {
+            return None;
+        }
+        let name = model.to_ascii_lowercase();
+        let by_start = || self.starts_with.iter().find(|(start, _)| name.starts_with(start)).map(|(_, facts)| facts);
+        self.names.get(&name).or_else(by_start)
+    }
 }
 
 /// How long a client is ready to wait, fastest first: interactive below 2 s (p95), background below 30 s, batch as it
@@ -461,6 +518,8 @@ pub struct Bounds {
     pub clients: ClientTimes,
     /// Largest event of a stream.
     pub stream_event_bytes: usize,
+    /// A translated stream that is silent for so long sends a sign of life.
+    pub stream_ping_ms: u64,
     /// Idle upstream connections kept per core and provider address.
     pub idle_connections: usize,
     /// How long one is kept.

@@ -4,14 +4,15 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use fastgate_core::dialects::ProviderError;
+use fastgate_core::deviations::Deviations;
+use fastgate_core::dialects::{Dialect, ProviderError};
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::json_view::View;
 use fastgate_core::limits::provider_headers;
-use fastgate_core::neutral::Target;
+use fastgate_core::neutral::{Loss, Target};
 use fastgate_core::resilience::classify::{Classified, ErrorDialect, Facts, Headers, classify, classify_event};
 use fastgate_core::resilience::{Action, Reason, Verdict};
 use fastgate_core::translators::Replying;
@@ -182,11 +183,16 @@ impl Asked<'_> {
         let operation = self.call.operation();
         let record = &mut settlement.record;
         // A choice has nobody who can't do what is asked for.
-        let crossing = Crossing::find(operation, provider.dialect).unwrap_or(Crossing::Same);
-        let upstream = match crossing {
-            Crossing::Same => payload.upstream(leg.model, stream_usage).map_err(Failed::Exchange)?,
-            Crossing::Translated(pair) => self.translated(record, payload, &leg, pair)?,
+        let crossing = Crossing::find(operation, provider).unwrap_or(Crossing::Same);
+        let (upstream, losses) = match crossing {
+            Crossing::Same => {
+                let departs = matches!(operation.dialect, Dialect::OpenaiChat | Dialect::Anthropic);
+                let deviations = departs.then(|| self.facts(&leg).1);
+                payload.upstream(leg.model, stream_usage, deviations).map_err(Failed::Exchange)?
+            }
+            Crossing::Translated(pair) => self.translated(record.is_stream, payload, &leg, pair)?,
         };
+        record.dropped = losses;
         record.lap(Stage::Route);
         record.attempts += 1;
         let started = record.last_lap();
@@ -253,24 +259,28 @@ impl Asked<'_> {
     /// The request in the provider's dialect. One that can't be said there is another deployment's, if there is any.
     fn translated(
         &self,
-        record: &mut Record,
+        is_stream: bool,
         payload: &Payload,
         leg: &Leg<'_>,
         pair: Pair,
-    ) -> Result<Upstream, Failed> {
-        let deployment = &self.snapshot.tables.deployments[leg.deployment];
-        let model = leg.model.or(deployment.model.as_deref()).unwrap_or_default();
-        let target = Target { model, output_tokens: deployment.output_tokens, reasoning: None };
-        match payload.translated(pair, record.is_stream, &target) {
-            Ok((upstream, losses)) => {
-                record.dropped = losses;
-                Ok(upstream)
-            }
-            Err(failure) => {
-                let verdict = Verdict { action: Action::Move, reason: Reason::BadRequest, pause_ns: None };
-                Err(FailedAttempt::new(verdict, failure, None).into())
-            }
-        }
+    ) -> Result<(Upstream, Vec<Loss>), Failed> {
+        let (output_tokens, deviations) = self.facts(leg);
+        let target = Target { model: self.model(leg), output_tokens, reasoning: deviations.reasoning };
+        payload.translated(pair, is_stream, (&target, deviations)).map_err(|failure| {
+            let verdict = Verdict { action: Action::Move, reason: Reason::BadRequest, pause_ns: None };
+            FailedAttempt::new(verdict, failure, None).into()
+        })
+    }
+
+    /// The provider's name for the model.
+    fn model<'a>(&'a self, leg: &Leg<'a>) -> &'a str {
+        let own = self.snapshot.tables.deployments[leg.deployment].model.as_deref();
+        leg.model.or(own).unwrap_or_default()
+    }
+
+    /// The largest answer of the model, where that is known, and where it departs from its dialect.
+    fn facts(&self, leg: &Leg<'_>) -> (Option<u64>, &Deviations) {
+        self.snapshot.tables.deployments[leg.deployment].facts_of(self.model(leg))
     }
 
     /// What shapes an answer that is translated.
@@ -363,12 +373,12 @@ impl Asked<'_> {
         let secrets = Arc::clone(&self.snapshot.target(deployment).secrets);
         let is_spliced = is_spliced && crossing == Crossing::Same;
         let mut events = Box::new(Events::new(reader, tables.bounds.stream_event_bytes, is_spliced, secrets));
-        match crossing {
-            Crossing::Translated(pair) => {
-                events.translate(translation::Stream::new(pair, &self.replying(record)));
-            }
-            Crossing::Same if self.is_json_array => events.translate(translation::Stream::array()),
-            Crossing::Same => {}
+        let translation = match crossing {
+            Crossing::Translated(pair) => Some(translation::Stream::new(pair, &self.replying(record))),
+            Crossing::Same => self.is_json_array.then(translation::Stream::array),
+        };
+        if let Some(translation) = translation {
+            events.translate(translation, Duration::from_millis(tables.bounds.stream_ping_ms));
         }
         if self.is_json_array {
             flight.head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::json_object::JsonObject;
 use fastgate_core::routing::{self, Asking, Candidates, Chain, Conditions, Needs, NoRoute, Removed};
-use fastgate_core::tables::{ProviderDialect, Tables};
+use fastgate_core::tables::Tables;
 use fastgate_core::usage::Usage;
 use http::Method;
 
@@ -141,7 +141,7 @@ impl Chooser<'_> {
         let chain =
             routing::route(tables, policy, &asking, &facts).map_err(|no_route| refuse(&no_route, tables, &asking))?;
         let Chain { mut candidates, row, budget_ms, model, removed } = chain;
-        candidates.retain(|deployment| Crossing::find(operation, self.dialect(*deployment)).is_some());
+        candidates.retain(|deployment| Crossing::find(operation, self.snapshot.provider(*deployment)).is_some());
         if candidates.is_empty() {
             let message = format!("no deployment of `{model}` is at a vendor that has `{}`", operation.path);
             return Err(about_model(Cause::NoRoute, message));
@@ -229,10 +229,6 @@ impl Chooser<'_> {
 
     fn provider(&self, deployment: usize) -> usize {
         self.tables().deployments[deployment].provider
-    }
-
-    fn dialect(&self, deployment: usize) -> ProviderDialect {
-        self.snapshot.provider(deployment).dialect
     }
 
     fn tables(&self) -> &Tables {

@@ -2,7 +2,7 @@
 
 use fastgate_core::dialects::Dialect;
 use fastgate_core::neutral::Format;
-use fastgate_core::tables::ProviderDialect;
+use fastgate_core::tables::{Provider, ProviderDialect};
 
 use crate::operation::{self, Call, Goes, Operation};
 
@@ -24,17 +24,18 @@ pub(crate) struct Pair {
 
 impl Crossing {
     /// `None`: a provider of this dialect can't do what is asked for.
-    pub(crate) fn find(operation: &Operation, provider: ProviderDialect) -> Option<Self> {
+    pub(crate) fn find(operation: &Operation, provider: &Provider) -> Option<Self> {
         let speaks = match operation.dialect {
             Dialect::Anthropic => ProviderDialect::Anthropic,
             Dialect::Gemini { .. } => ProviderDialect::Gemini,
             _ => ProviderDialect::Openai,
         };
-        if speaks == provider {
+        let is_spoken = provider.responses || operation.dialect != Dialect::OpenaiResponses;
+        if speaks == provider.dialect && is_spoken {
             return Some(Self::Same);
         }
         let client = format_of(operation)?;
-        let provider = match provider {
+        let provider = match provider.dialect {
             ProviderDialect::Openai => Format::OpenaiChat,
             ProviderDialect::Anthropic => Format::Anthropic,
             ProviderDialect::Gemini => Format::Gemini,
@@ -86,16 +87,28 @@ fn format_of(operation: &Operation) -> Option<Format> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::operation::OPERATIONS;
+
+    fn providers() -> [Provider; 3] {
+        ["openai", "anthropic", "gemini"].map(|dialect| provider(dialect, true))
+    }
+
+    fn provider(dialect: &str, responses: bool) -> Provider {
+        let provider = json!({
+            "id": "p", "dialect": dialect, "base_url": "http://p", "credentials": [], "stream_usage": true,
+            "responses": responses, "headers": [], "proxy": null, "ca_file": null,
+        });
+        serde_json::from_value(provider).expect("a provider")
+    }
 
     #[test]
     fn what_is_not_a_conversation_stays_with_its_vendor() {
         for operation in &OPERATIONS {
-            let served: Vec<_> = [ProviderDialect::Openai, ProviderDialect::Anthropic, ProviderDialect::Gemini]
-                .into_iter()
-                .filter_map(|dialect| Crossing::find(operation, dialect))
-                .collect();
+            let providers = providers();
+            let served: Vec<_> = providers.iter().filter_map(|provider| Crossing::find(operation, provider)).collect();
             let same = served.iter().filter(|crossing| **crossing == Crossing::Same).count();
             assert_eq!(same, 1, "{}", operation.name);
             assert_eq!(served.len(), if format_of(operation).is_some() { 3 } else { 1 }, "{}", operation.name);
@@ -103,9 +116,21 @@ mod tests {
     }
 
     #[test]
+    fn responses_are_asked_of_those_who_have_them() {
+        let without = provider("openai", false);
+        for operation in OPERATIONS.iter().filter(|operation| operation.dialect == Dialect::OpenaiResponses) {
+            let pair = Pair { client: Format::OpenaiResponses, provider: Format::OpenaiChat };
+            let expected = (operation.name == "responses").then_some(Crossing::Translated(pair));
+            assert_eq!(Crossing::find(operation, &without), expected, "{}", operation.name);
+        }
+        let chat = OPERATIONS.iter().find(|operation| operation.name == "chat").expect("chat");
+        assert_eq!(Crossing::find(chat, &without), Some(Crossing::Same));
+    }
+
+    #[test]
     fn what_is_called_fits_what_answers() {
         for operation in OPERATIONS.iter().filter(|operation| format_of(operation).is_some()) {
-            for provider in [ProviderDialect::Openai, ProviderDialect::Anthropic, ProviderDialect::Gemini] {
+            for provider in providers().iter().chain([&provider("openai", false)]) {
                 let crossing = Crossing::find(operation, provider).expect("a conversation");
                 for stream in [false, true] {
                     let Crossing::Translated(_) = crossing else { continue };

@@ -32,6 +32,7 @@ mod made;
 pub mod mock;
 mod operation;
 mod payload;
+mod pings;
 mod probe;
 pub mod rates;
 pub mod record;

@@ -1,6 +1,7 @@
 //! What a request carries: read as far as the gateway must, then made into the body of a request to a provider.
 
 use bytes::Bytes;
+use fastgate_core::deviations::Deviations;
 use fastgate_core::dialects::Dialect;
 use fastgate_core::dialects::openai::{self, Request};
 use fastgate_core::dialects::splice::{Splice, splice};
@@ -146,11 +147,32 @@ impl Payload {
         }
     }
 
-    /// The payload for a provider that knows the model by `name`, asked for the token counts of a stream or not.
+    /// The payload for a provider that knows the model by `name`, asked for the token counts of a stream or not, and the
+    /// fields that it lacks because of where the provider departs from its dialect.
     ///
     /// # Errors
     /// A form that can't be changed as it would have to be.
-    pub(crate) fn upstream(&mut self, name: Option<&str>, asks_for_usage: bool) -> Result<Upstream, Failure> {
+    pub(crate) fn upstream(
+        &mut self,
+        name: Option<&str>,
+        asks_for_usage: bool,
+        deviations: Option<&Deviations>,
+    ) -> Result<(Upstream, Vec<Loss>), Failure> {
+        let mut losses = Vec::new();
+        let upstream = self.passed_on(name, asks_for_usage)?;
+        let Some(deviations) = deviations.filter(|deviations| deviations.touch_bodies()) else {
+            return Ok((upstream, losses));
+        };
+        let UpstreamBody::Whole(body) = &upstream.body else { return Ok((upstream, losses)) };
+        let (mut changes, dropped) = deviations.changes(body);
+        if changes.is_empty() {
+            return Ok((upstream, losses));
+        }
+        losses.extend(dropped.into_iter().map(|field| Loss::Owned(field.to_owned())));
+        Ok((Upstream::json(splice(body, &mut changes).into()), losses))
+    }
+
+    fn passed_on(&mut self, name: Option<&str>, asks_for_usage: bool) -> Result<Upstream, Failure> {
         match self {
             Self::Nothing => {
                 Ok(Upstream { body: UpstreamBody::Whole(Bytes::new()), content_type: None, refusal: None })
@@ -177,14 +199,14 @@ impl Payload {
         &self,
         pair: Pair,
         stream: bool,
-        target: &Target<'_>,
+        (target, deviations): (&Target<'_>, &Deviations),
     ) -> Result<(Upstream, Vec<Loss>), Failure> {
         let Self::Asking { body, output, .. } = self else {
             return Err(Failure::invalid_request("only a conversation can be translated", None));
         };
         let mut changes: Vec<Splice> = output.iter().cloned().collect();
         let bounded = if changes.is_empty() { body.clone() } else { splice(body, &mut changes).into() };
-        let Translated { body, losses } = translation::request(&bounded, pair, stream, target)?;
+        let Translated { body, losses } = translation::request(&bounded, pair, stream, (target, deviations))?;
         Ok((Upstream::json(body), losses))
     }
 

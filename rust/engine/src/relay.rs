@@ -7,6 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use fastgate_core::dialects::{Completeness, EventClass, Reading, StreamReader};
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use crate::body::BrokenOff;
 use crate::flight::Flight;
 use crate::joined::Joined;
+use crate::pings::Pings;
 use crate::record::Record;
 use crate::settlement::{Outcome, Settlement};
 use crate::snapshot::Secrets;
@@ -91,7 +93,7 @@ impl Relay {
         if let Some(held_back) = events.held_back.take() {
             joined.push(held_back);
         }
-        loop {
+        let piece = loop {
             if let Some(id) = events.reader.id().filter(|_| !self.is_noted) {
                 self.settlement.note_made(id, true);
                 self.is_noted = true;
@@ -101,14 +103,17 @@ impl Relay {
                 self.settlement.record.note_first_content();
             }
             if joined.len() >= JOIN_LIMIT_BYTES {
-                return Poll::Ready(joined.take());
+                break joined.take();
             }
             let next = match events.broken_off.take() {
                 Some(failure) => Poll::Ready(Some(Err(failure))),
                 None => self.flight.poll_chunk(context),
             };
             let failure = match next {
-                Poll::Pending => return joined.take().map_or(Poll::Pending, |bytes| Poll::Ready(Some(bytes))),
+                Poll::Pending => match joined.take() {
+                    None => return events.poll_ping(context).map(Some),
+                    piece => break piece,
+                },
                 Poll::Ready(Some(Ok(chunk))) => {
                     let (whole, failure) = events.take_in(chunk);
                     joined.push(whole);
@@ -126,7 +131,9 @@ impl Relay {
             events.account(&mut self.settlement.record);
             self.end(outcome);
             return Poll::Ready(joined.take());
-        }
+        };
+        events.note_output();
+        Poll::Ready(piece)
     }
 
     /// The provider has had its say: for the exchange, and for the deployment's health.
@@ -169,7 +176,14 @@ pub(crate) struct Events {
     /// The data of an error event that came before any content.
     early_error: Option<Bytes>,
     /// Into the client's dialect, where it is another.
-    translation: Option<Box<translation::Stream>>,
+    translation: Option<Box<Translating>>,
+}
+
+/// A stream that goes out in other words.
+#[derive(Debug)]
+struct Translating {
+    stream: translation::Stream,
+    pings: Pings,
 }
 
 /// A stream that broke before its first content, when nothing of it had gone out.
@@ -203,9 +217,10 @@ impl Events {
         }
     }
 
-    /// What goes out is in another dialect.
-    pub(crate) fn translate(&mut self, translation: translation::Stream) {
-        self.translation = Some(Box::new(translation));
+    /// What goes out is in another dialect, with a sign of life after each silence of `ping_every`.
+    pub(crate) fn translate(&mut self, stream: translation::Stream, ping_every: Duration) {
+        let pings = Pings::new(ping_every, Instant::now());
+        self.translation = Some(Box::new(Translating { stream, pings }));
     }
 
     /// Reads up to the first content and keeps what came back, so that another deployment may still answer.
@@ -290,7 +305,7 @@ impl Events {
             self.held.extend_from_slice(&pending[whole_bytes..]);
         }
         if let Some(translation) = &mut self.translation {
-            return (translation.take(), failure);
+            return (translation.stream.take(), failure);
         }
         (self.clean(removed.from(pending.slice(..whole_bytes)), has_error), failure)
     }
@@ -309,7 +324,8 @@ impl Events {
             self.early_error.get_or_insert_with(|| Bytes::copy_from_slice(&data));
         }
         if let Some(translation) = &mut self.translation {
-            if class == EventClass::Error { translation.read_error(&data) } else { translation.read(&data) }
+            let stream = &mut translation.stream;
+            if class == EventClass::Error { stream.read_error(&data) } else { stream.read(&data) }
         }
         let unasked = match (class, null_usage) {
             _ if !self.splices_usage => None,
@@ -323,6 +339,20 @@ impl Events {
     /// Whether content is among what was read.
     pub(crate) fn has_content(&self) -> bool {
         self.content_seen
+    }
+
+    /// Something went out.
+    fn note_output(&mut self) {
+        if let Some(translation) = &mut self.translation {
+            translation.pings.note_output();
+        }
+    }
+
+    /// A sign of life, once it is due. A stream that passes as it is has its provider's own.
+    fn poll_ping(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
+        let Some(translation) = &mut self.translation else { return Poll::Pending };
+        ready!(translation.pings.poll_due(context));
+        Poll::Ready(translation.stream.ping())
     }
 
     /// Notes what was received.
@@ -383,7 +413,9 @@ impl Events {
             self.read(tail);
         }
         let completeness = self.reader.completeness();
-        let Some(translation) = &mut self.translation else { return (Bytes::new(), Outcome::Answered) };
+        let Some(translation) = self.translation.as_mut().map(|translation| &mut translation.stream) else {
+            return (Bytes::new(), Outcome::Answered);
+        };
         let (closing, outcome) = match completeness {
             Completeness::Complete | Completeness::EndMarkMissing => (translation.end(), Outcome::Answered),
             Completeness::Failed => (translation.fail(None, request_id.as_str()), Outcome::ProviderError),

@@ -208,7 +208,7 @@ impl Target {
         let addresses = OPERATIONS
             .iter()
             .map(|operation| {
-                let is_its = Crossing::find(operation, provider.dialect) == Some(Crossing::Same);
+                let is_its = Crossing::find(operation, provider) == Some(Crossing::Same);
                 let is_fixed = is_its && !operation.path.contains('{');
                 let path = || format!("{base_path}{}{}", version(provider.dialect), operation.path);
                 is_fixed.then(|| Address::new(&origin, &path())).transpose()

@@ -2,12 +2,16 @@
 //!
 //! Core knows the dialects; this holds what an exchange has to remember between its pieces.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use fastgate_core::deviations::Deviations;
 use fastgate_core::dialects::gemini_stream::ArrayWriter;
+use fastgate_core::dialects::splice::splice;
 use fastgate_core::dialects::{ANSWER_DEPTH_LIMIT, ProviderError};
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::json_view::View;
-use fastgate_core::neutral::{Format, Loss, Target, check};
+use fastgate_core::neutral::{Event, Feature, Format, Loss, Request, Sampling, TABLE, Target, check};
 use fastgate_core::translators::{self, Replying, StreamReader, StreamWriter};
 
 use crate::crossing::Pair;
@@ -24,16 +28,58 @@ pub(crate) struct Translated {
 ///
 /// # Errors
 /// A [`Failure`] that names the field which can't be said there.
-pub(crate) fn request(body: &[u8], pair: Pair, stream: bool, target: &Target<'_>) -> Result<Translated, Failure> {
+pub(crate) fn request(
+    body: &[u8],
+    pair: Pair,
+    stream: bool,
+    (target, deviations): (&Target<'_>, &Deviations),
+) -> Result<Translated, Failure> {
     // It was read when it came, strictly.
     let known = View::known(body).ok_or_else(|| Failure::invalid_request("the request body is no text", None))?;
     let mut room = None;
     let view = translators::normal_request(pair.client, known, &mut room);
     let mut request = translators::read_request(pair.client, view)?;
     request.stream = stream;
-    let losses = check(&request, pair.client, pair.provider)?;
-    let body = translators::write_request(pair.provider, &request, target)?.into();
-    Ok(Translated { body, losses })
+    let mut losses = check(&request, pair.client, pair.provider)?;
+    if !deviations.narrow(&mut request, pair.provider) {
+        losses.push(Cow::Borrowed(Feature::Reasoning.field_in(pair.client)));
+    }
+    let mut body = translators::write_request(pair.provider, &request, target)?;
+    let mut lost = unsaid(&request, &body, pair.provider);
+    if deviations.touch_bodies() {
+        let (mut changes, dropped) = deviations.changes(&body);
+        body = splice(&body, &mut changes);
+        lost.extend(dropped);
+    }
+    losses.extend(lost.into_iter().filter_map(|field| client_name(field, pair)));
+    Ok(Translated { body: body.into(), losses })
+}
+
+/// Fields of sampling that are left out for models that think, which take none.
+fn unsaid(request: &Request<'_>, body: &[u8], provider: Format) -> Vec<&'static str> {
+    let thinks = provider == Format::Anthropic && request.reasoning.is_some();
+    let Some(body) = View::known(body).filter(|_| thinks) else { return Vec::new() };
+    let Sampling { temperature, top_p, top_k, .. } = request.sampling;
+    let asked = [("temperature", temperature), ("top_p", top_p), ("top_k", top_k)];
+    let lost = asked.into_iter().filter(|(name, number)| number.is_some() && body.get(name).is_none());
+    lost.map(|(name, _)| name).collect()
+}
+
+/// What the client calls a field that its request lost in the provider's dialect.
+fn client_name(field: &str, pair: Pair) -> Option<Loss> {
+    const IN_GEMINI: [(&str, &str); 2] =
+        [("temperature", "generationConfig.temperature"), ("top_p", "generationConfig.topP")];
+    let by_feature = TABLE.iter().find(|row| row.fields[pair.provider as usize] == field);
+    if let Some(row) = by_feature {
+        // What has no name there was added by the writer.
+        let name = row.fields[pair.client as usize];
+        return (!name.is_empty()).then_some(Cow::Borrowed(name));
+    }
+    match (pair.client, field) {
+        (_, "stream_options") => None,
+        (Format::Gemini, _) => IN_GEMINI.iter().find(|(own, _)| *own == field).map(|(_, name)| Cow::Borrowed(*name)),
+        _ => Some(Cow::Owned(field.to_owned())),
+    }
 }
 
 /// Writes a provider's answer for the client; `None` if it is none.
@@ -107,6 +153,15 @@ impl Stream {
     /// Takes in the data of an event that reports a failure.
     pub(crate) fn read_error(&mut self, data: &[u8]) {
         self.error = ProviderError::read(data);
+    }
+
+    /// A sign of life.
+    pub(crate) fn ping(&mut self) -> Bytes {
+        match &mut self.way {
+            Way::Neutral { writer, .. } => writer.write(&Event::Ping, &mut self.written),
+            Way::Array(writer) => writer.ping(&mut self.written),
+        }
+        self.take()
     }
 
     /// What came of it since last asked.

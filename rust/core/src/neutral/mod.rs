@@ -11,6 +11,8 @@ mod part;
 mod parts_in_order;
 mod request;
 
+use serde::Deserialize;
+
 pub use answer::{Answer, Choice, Finish};
 pub use event::{Begun, Event};
 pub use features::{Class, Feature, FeatureSet, Format, Loss, Row, TABLE, check};
@@ -30,7 +32,8 @@ pub struct Target<'a> {
 }
 
 /// How a model is asked to think.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
 pub enum ReasoningUnit {
     /// In words: an effort or a level.
     Words,

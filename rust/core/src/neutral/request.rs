@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
+
 use super::Part;
 use super::features::{Feature, FeatureSet};
 use crate::json_view::{Text, View};
@@ -160,7 +162,8 @@ pub struct Reasoning<'text> {
 }
 
 /// How hard to think, in words.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the vendors' own words")]
 pub enum Effort {
     None,
@@ -168,6 +171,7 @@ pub enum Effort {
     Low,
     Medium,
     High,
+    #[serde(rename = "xhigh")]
     ExtraHigh,
     Max,
 }
