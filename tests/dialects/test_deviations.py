@@ -125,7 +125,7 @@ def test_fields_are_named_as_the_client_says_them(gateway: Gateway, provider: Pr
     assert answered.parse().content[-1].text == TEXT
     assert (provider.asked["reasoning_effort"], provider.asked["max_tokens"]) == ("high", 12_000)
     assert "user" not in provider.asked
-    assert dropped(answered) == ["metadata.user_id"]
+    assert dropped(answered) == ["metadata.user_id", "thinking.display"]
 
 
 def test_reasoning_is_asked_for_as_the_model_takes_it(gateway: Gateway, provider: Provider) -> None:

@@ -7,7 +7,7 @@
 use serde::Deserialize;
 
 use crate::dialects::splice::Splice;
-use crate::json::{JsonError, walk, walk_array};
+use crate::json_members::{Member, elements, members, removals, rename};
 use crate::neutral::{Effort, Format, ReasoningUnit, Request};
 
 /// What is known of a vendor's model, and costs it a request if nobody heeds it.
@@ -31,14 +31,6 @@ pub struct Deviations {
 /// A name within messages.
 const MESSAGE_NAME: &str = "messages.name";
 
-/// Where a member of an object stands.
-struct Member {
-    key: Vec<u8>,
-    /// From the end of what is before it to the start of its value: a comma, its key, a colon.
-    gap: std::ops::Range<usize>,
-    value: std::ops::Range<usize>,
-}
-
 impl Deviations {
     /// Whether bodies have to be looked at.
     #[must_use]
@@ -49,7 +41,7 @@ impl Deviations {
     /// What has to be changed in a body that is valid JSON, and the names of the fields that it loses by it.
     #[must_use]
     pub fn changes(&self, body: &[u8]) -> (Vec<Splice>, Vec<&str>) {
-        let members = members(body);
+        let members = members(body, 0..body.len());
         let has = |name: &str| members.iter().any(|member| member.key == name.as_bytes());
         let reasons = members.iter().any(|member| asks_for_reasoning(&member.key, &body[member.value.clone()]));
         let mut removed: Vec<&str> = self.drops.iter().map(String::as_str).filter(|name| has(name)).collect();
@@ -127,68 +119,19 @@ fn asks_for_reasoning(key: &[u8], value: &[u8]) -> bool {
     }
 }
 
-/// Members of an object that was read before, in order; what is no object has none.
-fn members(object: &[u8]) -> Vec<Member> {
-    let mut members: Vec<Member> = Vec::new();
-    let Some(start) = object.iter().position(|byte| *byte == b'{') else { return members };
-    let mut before = start + 1;
-    let _: Result<(), JsonError> = walk(object, usize::MAX, |reader, key| {
-        let (value, key) = (reader.position(), key.to_vec());
-        let end = value + reader.raw()?.len();
-        members.push(Member { key, gap: before..value, value: value..end });
-        before = end;
-        Ok(())
-    });
-    members
-}
-
-/// Changes that take out members and the commas which that leaves over.
-fn removals(object: &[u8], members: &[Member], is_removed: impl Fn(&Member) -> bool) -> Vec<Splice> {
-    let mut changes = Vec::new();
-    let mut is_first = true;
-    for member in members {
-        if is_removed(member) {
-            changes.push(Splice::new(member.gap.start..member.value.end, String::new()));
-            continue;
-        }
-        if std::mem::take(&mut is_first)
-            && let Some(comma) = object[member.gap.clone()].iter().position(|byte| *byte == b',')
-            && object[member.gap.start..member.gap.start + comma].trim_ascii().is_empty()
-        {
-            let comma = member.gap.start + comma;
-            changes.push(Splice::new(comma..comma + 1, String::new()));
-        }
-    }
-    changes
-}
-
-/// Another key for a member.
-fn rename(object: &[u8], member: &Member, to: &str) -> Option<Splice> {
-    let gap = &object[member.gap.clone()];
-    let (first, last) = (gap.iter().position(|byte| *byte == b'"')?, gap.iter().rposition(|byte| *byte == b'"')?);
-    Some(Splice::text(member.gap.start + first..member.gap.start + last + 1, to))
-}
-
 /// Changes that take the names out of messages.
 fn names_of_messages(body: &[u8], messages: &Member) -> Vec<Splice> {
     let mut changes = Vec::new();
-    let list = &body[messages.value.clone()];
-    let _: Result<(), JsonError> = walk_array(list, usize::MAX, |reader| {
-        let start = reader.position();
-        let message = reader.raw()?;
-        let members = members(message);
+    for message in elements(body, messages.value.clone()) {
+        let members = members(body, message.value);
+        let is = |name: &str, value: &[u8]| {
+            members.iter().any(|one| one.key == name.as_bytes() && &body[one.value.clone()] == value)
+        };
         // Of a legacy result it is the function's.
-        let is_function =
-            members.iter().any(|one| one.key == b"role" && &message[one.value.clone()] == br#""function""#);
-        if message.first() == Some(&b'{') && members.iter().any(|one| one.key == b"name") && !is_function {
-            let offset = messages.value.start + start;
-            for change in removals(message, &members, |one| one.key == b"name") {
-                let span = change.span.start + offset..change.span.end + offset;
-                changes.push(Splice::new(span, change.replacement));
-            }
+        if !is("role", br#""function""#) {
+            changes.extend(removals(body, &members, |one| one.key == b"name"));
         }
-        Ok(())
-    });
+    }
     changes
 }
 

@@ -10,6 +10,7 @@ pub mod dialects;
 pub mod failure;
 pub mod http1;
 pub mod json;
+pub mod json_members;
 pub mod json_object;
 pub mod json_view;
 pub mod jwt;

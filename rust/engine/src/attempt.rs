@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use fastgate_core::deviations::Deviations;
-use fastgate_core::dialects::{Dialect, ProviderError};
+use fastgate_core::dialects::ProviderError;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::json_view::View;
 use fastgate_core::limits::provider_headers;
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::answer::{self, Judged, Reply};
 use crate::clock::unix_ms;
-use crate::crossing::{Crossing, Pair};
+use crate::crossing::{Crossing, Pair, format_of};
 use crate::flight::{Flight, Plan};
 use crate::limits::Taken;
 use crate::operation::{self, Gives, Goes};
@@ -186,9 +186,8 @@ impl Asked<'_> {
         let crossing = Crossing::find(operation, provider).unwrap_or(Crossing::Same);
         let (upstream, losses) = match crossing {
             Crossing::Same => {
-                let departs = matches!(operation.dialect, Dialect::OpenaiChat | Dialect::Anthropic);
-                let deviations = departs.then(|| self.facts(&leg).1);
-                payload.upstream(leg.model, stream_usage, deviations).map_err(Failed::Exchange)?
+                let fitting = format_of(operation).map(|format| (format, self.facts(&leg).1));
+                payload.upstream(leg.model, stream_usage, fitting).map_err(Failed::Exchange)?
             }
             Crossing::Translated(pair) => self.translated(record.is_stream, payload, &leg, pair)?,
         };

@@ -72,7 +72,7 @@ impl Crossing {
 }
 
 /// The format of an operation whose requests and answers can be translated.
-fn format_of(operation: &Operation) -> Option<Format> {
+pub(crate) fn format_of(operation: &Operation) -> Option<Format> {
     let is_conversation =
         matches!(operation.name, "chat" | "responses" | "messages" | "generate_content" | "stream_generate_content");
     match operation.dialect {

@@ -7,8 +7,9 @@ use fastgate_core::dialects::openai::{self, Request};
 use fastgate_core::dialects::splice::{Splice, splice};
 use fastgate_core::failure::Failure;
 use fastgate_core::multipart::boundary;
-use fastgate_core::neutral::{Loss, Target};
+use fastgate_core::neutral::{Format, Loss, Target};
 use fastgate_core::tables::Bounds;
+use fastgate_core::translators::foreign;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::body::RequestBody;
@@ -147,8 +148,8 @@ impl Payload {
         }
     }
 
-    /// The payload for a provider that knows the model by `name`, asked for the token counts of a stream or not, and the
-    /// fields that it lacks because of where the provider departs from its dialect.
+    /// The payload for a provider that knows the model by `name`, asked for the token counts of a stream or not, and what it
+    /// lacks. `fitting`: it is a conversation in this format, whose model departs from it so.
     ///
     /// # Errors
     /// A form that can't be changed as it would have to be.
@@ -156,20 +157,25 @@ impl Payload {
         &mut self,
         name: Option<&str>,
         asks_for_usage: bool,
-        deviations: Option<&Deviations>,
+        fitting: Option<(Format, &Deviations)>,
     ) -> Result<(Upstream, Vec<Loss>), Failure> {
+        let mut upstream = self.passed_on(name, asks_for_usage)?;
         let mut losses = Vec::new();
-        let upstream = self.passed_on(name, asks_for_usage)?;
-        let Some(deviations) = deviations.filter(|deviations| deviations.touch_bodies()) else {
+        let (Some((format, deviations)), UpstreamBody::Whole(body)) = (fitting, &mut upstream.body) else {
             return Ok((upstream, losses));
         };
-        let UpstreamBody::Whole(body) = &upstream.body else { return Ok((upstream, losses)) };
-        let (mut changes, dropped) = deviations.changes(body);
-        if changes.is_empty() {
-            return Ok((upstream, losses));
+        let mut changes = foreign::changes(format, body);
+        if !changes.is_empty() {
+            *body = splice(body, &mut changes).into();
         }
-        losses.extend(dropped.into_iter().map(|field| Loss::Owned(field.to_owned())));
-        Ok((Upstream::json(splice(body, &mut changes).into()), losses))
+        if deviations.touch_bodies() {
+            let (mut changes, dropped) = deviations.changes(body);
+            losses.extend(dropped.into_iter().map(|field| Loss::Owned(field.to_owned())));
+            if !changes.is_empty() {
+                *body = splice(body, &mut changes).into();
+            }
+        }
+        Ok((upstream, losses))
     }
 
     fn passed_on(&mut self, name: Option<&str>, asks_for_usage: bool) -> Result<Upstream, Failure> {

@@ -2,6 +2,7 @@
 //! written.
 
 pub mod anthropic;
+pub mod foreign;
 pub mod gemini;
 pub mod openai_chat;
 pub mod openai_responses;

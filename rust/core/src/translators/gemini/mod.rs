@@ -31,5 +31,6 @@ pub use answer_writer::write_answer;
 pub use normalise::{normalise_answer, normalise_request};
 pub use request_reader::read_request;
 pub use request_writer::write_request;
+pub(super) use signature::{OF_ANOTHER_MODEL, is_foreign};
 pub use stream_reader::StreamReader;
 pub use stream_writer::StreamWriter;

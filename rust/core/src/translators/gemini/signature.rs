@@ -15,7 +15,7 @@ const OTHERS: [&str; 2] = [signed_by::ANTHROPIC, signed_by::OPENAI];
 
 /// What Google documents for calls that another model made: Gemini 3 refuses calls without a signature. This is
 /// `skip_thought_signature_validator` in base64.
-pub(super) const OF_ANOTHER_MODEL: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
+pub(in crate::translators) const OF_ANOTHER_MODEL: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
 
 const CONFIG: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -73,6 +73,14 @@ pub(super) fn of_client(signature: Text<'_>) -> Sent<'_> {
         return Sent::Signature(Text::of(&decoded));
     }
     Sent::Signature(signature)
+}
+
+/// Whether a client of Gemini's sent what another vendor signed or encrypted.
+pub(in crate::translators) fn is_foreign(signature: &str) -> bool {
+    match of_client(Text::of(signature)) {
+        Sent::Signature(sent) => OTHERS.iter().any(|vendor| sent.escaped().starts_with(vendor)),
+        Sent::Redacted(_) => true,
+    }
 }
 
 #[cfg(test)]
