@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use fastgate_core::cache::key::{IGNORED_FIELDS, cache_key};
+use fastgate_core::deviations::Deviations;
 use fastgate_core::dialects::openai_chat;
 use fastgate_core::dialects::splice::splice;
 use fastgate_core::json::Object;
@@ -17,7 +18,7 @@ use fastgate_core::resilience::classify::{ErrorDialect, Facts, Headers, classify
 use fastgate_core::routing::{Needs, Preferences};
 use fastgate_core::sse::{Event, EventReader, Splitter, event_data};
 use fastgate_core::tables::Capability;
-use fastgate_core::translators::{self, Replying, StreamReader, StreamWriter};
+use fastgate_core::translators::{self, Replying, StreamReader, StreamWriter, foreign};
 use fastgate_engine::body::RequestBody;
 use fastgate_engine::doors::queue::read_request;
 
@@ -168,6 +169,7 @@ pub fn translation(input: &[u8]) {
     let mut frames = Vec::new();
     for line in rest.split(|byte| *byte == b'\n') {
         translate_request(line, from, to);
+        pass_request(line, from);
         let Ok(view) = View::read_answer(line, DEPTH_LIMIT) else { continue };
         let mut room = None;
         let view = translators::normal_answer(from, view, &mut room);
@@ -205,6 +207,23 @@ fn translate_request(body: &[u8], from: Format, to: Format) {
         let again = View::read_answer(&written, 2 * DEPTH_LIMIT).expect("a request that is no JSON");
         assert!(translators::read_request(to, again).is_ok(), "a request that its own dialect does not understand");
     }
+}
+
+/// What is spliced out of a request that passes as it is leaves valid JSON, and nothing to be spliced out again.
+fn pass_request(body: &[u8], format: Format) {
+    if View::read(body, DEPTH_LIMIT).is_err() {
+        return;
+    }
+    let rules = r#"{"renames": [["max_tokens", "max_completion_tokens"]], "drops": ["user", "messages.name"],
+        "drops_reasoning": ["temperature"], "one_of": [["temperature", "top_p"]]}"#;
+    let rules: Deviations = serde_json::from_str(rules).expect("rules");
+    let fitted = |body: &[u8]| {
+        let own = splice(body, &mut foreign::changes(format, body));
+        splice(&own, &mut rules.changes(&own).0)
+    };
+    let once = fitted(body);
+    assert!(View::read(&once, DEPTH_LIMIT).is_ok(), "a request that is no JSON");
+    assert_eq!(fitted(&once), once);
 }
 
 fn split_line(input: &[u8]) -> (&[u8], &[u8]) {
