@@ -18,7 +18,6 @@ SCHEMA = {
 # A picture of one pixel.
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 QUESTION = "What is the weather?"
-MODEL = "chat"
 
 
 @dataclass
@@ -44,12 +43,13 @@ class Cut(Exception):
 class Chat:
     """`openai`, chat completions."""
 
-    def __init__(self, address: str, key: str) -> None:
+    def __init__(self, address: str, key: str, model: str) -> None:
+        self.model = model
         self.sdk = openai.OpenAI(base_url=f"{address}/v1", api_key=key, max_retries=0)
 
     def ask(self, case: str, more: dict[str, Any] | None = None) -> Heard:
         arguments: dict[str, Any] = {
-            "model": MODEL,
+            "model": self.model,
             "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": QUESTION}],
             **(more or {}),
         }
@@ -131,12 +131,13 @@ class Chat:
 class Responses:
     """`openai`, responses."""
 
-    def __init__(self, address: str, key: str) -> None:
+    def __init__(self, address: str, key: str, model: str) -> None:
+        self.model = model
         self.sdk = openai.OpenAI(base_url=f"{address}/v1", api_key=key, max_retries=0)
 
     def ask(self, case: str, more: dict[str, Any] | None = None) -> Heard:
         arguments: dict[str, Any] = {
-            "model": MODEL,
+            "model": self.model,
             "instructions": "Be brief.",
             "input": QUESTION,
             **(more or {}),
@@ -201,12 +202,13 @@ class Responses:
 class Messages:
     """`anthropic`."""
 
-    def __init__(self, address: str, key: str) -> None:
+    def __init__(self, address: str, key: str, model: str) -> None:
+        self.model = model
         self.sdk = anthropic.Anthropic(base_url=address, api_key=key, max_retries=0)
 
     def ask(self, case: str, more: dict[str, Any] | None = None) -> Heard:
         arguments: dict[str, Any] = {
-            "model": MODEL,
+            "model": self.model,
             "max_tokens": 100,
             "system": "Be brief.",
             "messages": [{"role": "user", "content": QUESTION}],
@@ -271,7 +273,8 @@ class Messages:
 class Gemini:
     """`google-genai`."""
 
-    def __init__(self, address: str, key: str) -> None:
+    def __init__(self, address: str, key: str, model: str) -> None:
+        self.model = model
         self.sdk = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=address))
 
     def ask(self, case: str, more: dict[str, Any] | None = None) -> Heard:
@@ -282,7 +285,7 @@ class Gemini:
         config.update((more or {}).get("config", {}))
         contents = (more or {}).get("contents", QUESTION)
         arguments: Any = {
-            "model": MODEL,
+            "model": self.model,
             "contents": contents,
             "config": types.GenerateContentConfig(**config),
         }

@@ -22,6 +22,7 @@ class Provider:
         self.path = ""
         self.headers: dict[str, str] = {}
         self.asked: Any = None
+        self.raw = b""
 
     def answer(self, body: bytes, content_type: str = JSON, status: int = 200) -> None:
         """Answer everything so from now on."""
@@ -36,10 +37,13 @@ def running_provider() -> Iterator[Provider]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body in one packet: the second of two would wait for the acknowledgement of the first.
+        wbufsize = -1
 
         def do_POST(self) -> None:
             length = int(self.headers.get("content-length", 0))
-            provider.asked = json.loads(self.rfile.read(length))
+            provider.raw = self.rfile.read(length)
+            provider.asked = json.loads(provider.raw)
             provider.path, provider.headers = self.path, {k.lower(): v for k, v in self.headers.items()}
             self.send_response(provider.status)
             self.send_header("content-type", provider.content_type)
