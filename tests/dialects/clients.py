@@ -32,6 +32,12 @@ class Heard:
     ids: list[str] = field(default_factory=list)
 
 
+def dropped(headers: Any) -> list[str]:
+    """Fields that the gateway says it left out; `headers` are an SDK's, in whatever case it has them."""
+    names = {name.lower(): value for name, value in headers.items()}.get("x-fastgate-dropped", "")
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
 class RateLimited(Exception):
     """The SDK raised what it raises for 429."""
 

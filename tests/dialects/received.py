@@ -1,7 +1,9 @@
 """What a provider was asked, in whichever format, understood the same way."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 
@@ -21,6 +23,14 @@ class Called:
     name: str
     arguments: Any
     signature: str = ""
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Words that carry a signature themselves."""
+
+    text: str
+    signature: str
 
 
 @dataclass(frozen=True)
@@ -65,8 +75,12 @@ class Chat:
         """What came after the first question, instructions apart."""
         found: list[Any] = []
         turns = [one for one in self.asked["messages"] if one["role"] != "system"]
+        unanswered: list[str] = []
         for turn in turns[1:]:
+            # OpenAI refuses anything else behind calls.
+            assert not unanswered or turn.get("tool_call_id") in unanswered, "calls without their results"
             if turn["role"] == "tool":
+                unanswered.remove(turn["tool_call_id"])
                 found.append(Result(turn["tool_call_id"], _decoded(turn["content"])))
                 continue
             if turn.get("reasoning_content"):
@@ -74,6 +88,7 @@ class Chat:
             if turn["content"]:
                 found.append(_decoded(turn["content"]))
             for call in turn.get("tool_calls") or []:
+                unanswered.append(call["id"])
                 function = call["function"]
                 found.append(Called(call["id"], function["name"], json.loads(function["arguments"])))
         return found
@@ -101,7 +116,7 @@ class Responses:
         for item in self.asked["input"][1:]:
             kind = item.get("type", "message")
             if kind == "reasoning":
-                found.append(Thought(_decoded(item["summary"]), item["encrypted_content"]))
+                found.append(Thought(_decoded(item["summary"]), item.get("encrypted_content") or ""))
             elif kind == "function_call":
                 found.append(Called(item["call_id"], item["name"], json.loads(item["arguments"])))
             elif kind == "function_call_output":
@@ -174,7 +189,14 @@ class Gemini:
 
     def history(self) -> list[Any]:
         found: list[Any] = []
-        for part in [part for turn in self.asked["contents"] for part in turn["parts"]][1:]:
+        for role, turns in groupby(self.asked["contents"], key=lambda turn: turn["role"]):
+            said = [part for turn in turns for part in turn["parts"]]
+            found += _joined(self._said(said)) if role == "model" else self._said(said)
+        return found[1:]
+
+    def _said(self, parts: list[Any]) -> list[Any]:
+        found: list[Any] = []
+        for part in parts:
             signature = standard(part.get("thoughtSignature", ""))
             if call := part.get("functionCall"):
                 found.append(Called(call.get("id", ""), call["name"], call["args"], signature))
@@ -183,10 +205,38 @@ class Gemini:
             elif part.get("thought"):
                 found.append(Thought(part["text"], signature))
             elif signature:
-                found.append((part.get("text", ""), signature))
+                found.append(Signed(part.get("text", ""), signature))
             elif part["text"]:
                 found.append(part["text"])
         return found
+
+
+def _joined(parts: list[Any]) -> list[Any]:
+    """Pieces of a stream, which that SDK sends back as parts of their own, put together."""
+    joined: list[Any] = []
+    for part in parts:
+        match joined[-1:], part:
+            case [str(before)], str(text):
+                joined[-1] = before + text
+            case [str(before)], Signed("", signature):
+                joined[-1] = Signed(before, signature)
+            case [Thought(before, "")], Thought(text, ""):
+                joined[-1] = Thought(before + text, "")
+            case _:
+                joined.append(part)
+    return joined
+
+
+def strings(value: Any) -> Iterator[str]:
+    """All strings in a request, names of fields apart."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from strings(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from strings(one)
 
 
 def standard(base64: str) -> str:

@@ -14,12 +14,12 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("get_time", {"zone": "CET"}),
 ]
 THOUGHT = "The user asks\nfor “weather”."
-# As each vendor writes them; the last character of both alphabets of base64 is in those that allow it.
+# In the alphabets of their vendors: what is decoded and encoded once more on its way must come out as it was.
 SIGNATURES = {
     "openai": "",
-    "responses": "gAAAAABo-reasoning_of-openai==",
-    "anthropic": "EqQBCgIYAhIM+anthropic/signature0==",
-    "gemini": "CpYEAVSoXO+gemini/signatureBA==",
+    "responses": "gAAAAABo--__vf__of-openai==",
+    "anthropic": "EqQB++++///+IHRob3VnaHQgb2YgYW50aHJvcGlj",
+    "gemini": "CpYE++++///+IHRob3VnaHQgb2YgZ2VtaW5pISE=",
 }
 
 _WRITERS: dict[str, ModuleType] = {
