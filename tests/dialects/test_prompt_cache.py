@@ -152,7 +152,8 @@ def test_what_was_said_stays_the_same_to_the_byte(
     ask("text")
     one = provider.raw.decode()
     assert before_the_last_turn(provider, format_)[1][: len(grown[1])] == grown[1]
-    vars(client).update(kept)
+    for name, value in kept.items():
+        setattr(client, name, value)
     client.say("And yesterday?")
     ask("text")
     another = provider.raw.decode()
