@@ -8,11 +8,10 @@ import pytest
 from google.genai import errors, types
 from tests.dialects import manual
 from tests.dialects.clients import QUESTION, dropped
-from tests.dialects.conftest import BASE_PATHS, Says
+from tests.dialects.conftest import BASE_PATHS, SPEAKS, Says
 from tests.dialects.features import FEATURES, OWN_FIELDS, Said
 from tests.dialects.provider import Provider
 
-SPEAKS = {"chat": "openai", "responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
 FOUND_AT = {
     "cache_control": "messages.content.cache_control",
     # A model that thinks for a number of tokens shows its thoughts by itself.

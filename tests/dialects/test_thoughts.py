@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.dialects.answers.cases import CALLS, SIGNATURES, TEXT, THOUGHT, answer
-from tests.dialects.conftest import BASE_PATHS, Connect, model_at, writes
+from tests.dialects.conftest import BASE_PATHS, SPEAKS, Connect, expect_failure, model_at, writes
 from tests.dialects.conversations import CONVERSATIONS, Turn
 from tests.dialects.provider import Provider
 from tests.dialects.received import FORMATS, Called, Result, Signed, Thought, standard, strings
@@ -56,14 +56,7 @@ def thoughts_in_history(client_name: str, dialect: str) -> list[Any]:
     if format_ in ("anthropic", "responses"):
         return [Thought(THOUGHT, SIGNATURES[format_])]
     # Others have no use for words of thought: they are there if the client speaks the dialect itself.
-    return [Thought(THOUGHT, "")] if (client_name, dialect) in SAME else []
-
-
-SAME = [("chat", "openai"), ("responses", "openai"), ("anthropic", "anthropic"), ("gemini", "gemini")]
-
-
-def expect_failure(request: pytest.FixtureRequest, reason: str) -> None:
-    request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
+    return [Thought(THOUGHT, "")] if SPEAKS[client_name] == dialect else []
 
 
 PIECES_APART = (
@@ -158,7 +151,7 @@ def test_no_provider_gets_the_signature_of_another(
     own, foreign = SIGNATURES[writes(client_name, dialect)], SIGNATURES[writes(client_name, other)]
     if client_name == "gemini" and streams and "openai" in (dialect, other):
         expect_failure(request, PIECES_APART)
-    elif ((client_name, other) in SAME and own) or ((client_name, dialect) in SAME and foreign):
+    elif (SPEAKS[client_name] == other and own) or (SPEAKS[client_name] == dialect and foreign):
         expect_failure(request, FOREIGN_SIGNATURE)
     first, _ = talk.turn(dialect, "thoughts_and_tools", streams)
     talk.client.give(first, RESULTS)
