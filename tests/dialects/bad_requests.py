@@ -19,12 +19,13 @@ def path(client_name: str, model: str) -> str:
 
 def plain(client_name: str, model: str) -> dict[str, Any]:
     """A question that there is nothing wrong with."""
-    return {
+    question: dict[str, dict[str, Any]] = {
         "chat": {"model": model, "messages": [_ASK]},
         "responses": {"model": model, "input": [_ASK]},
         "anthropic": {"model": model, "max_tokens": 9, "messages": [_ASK]},
         "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]},
-    }[client_name]
+    }
+    return question[client_name]
 
 
 def turns(client_name: str, calls: Calls, results: list[str]) -> list[Any]:
@@ -83,14 +84,14 @@ def unknown_role(client_name: str) -> dict[str, Any]:
 def unknown_image(client_name: str) -> dict[str, Any]:
     url = "data:image/tiff;base64,AAAA"
     source = {"type": "base64", "media_type": "image/tiff", "data": "AAAA"}
-    part: dict[str, Any] = {
+    parts: dict[str, dict[str, Any]] = {
         "chat": {"type": "image_url", "image_url": {"url": url}},
         "responses": {"type": "input_image", "image_url": url},
         "anthropic": {"type": "image", "source": source},
         "gemini": {"inlineData": {"mimeType": "image/tiff", "data": "AAAA"}},
-    }[client_name]
+    }
     name = "parts" if client_name == "gemini" else "content"
-    return {_TURNS[client_name]: [{"role": "user", name: [part]}]}
+    return {_TURNS[client_name]: [{"role": "user", name: [parts[client_name]]}]}
 
 
 def deep_schema(client_name: str) -> dict[str, Any]:
@@ -98,13 +99,13 @@ def deep_schema(client_name: str) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "string"}
     for _ in range(100):
         schema = {"type": "object", "properties": {"inner": schema}}
-    tool: dict[str, Any] = {
+    tools: dict[str, dict[str, Any]] = {
         "chat": {"type": "function", "function": {"name": "look", "parameters": schema}},
         "responses": {"type": "function", "name": "look", "parameters": schema, "strict": False},
         "anthropic": {"name": "look", "input_schema": schema},
         "gemini": {"functionDeclarations": [{"name": "look", "parametersJsonSchema": schema}]},
-    }[client_name]
-    return {"tools": [tool]}
+    }
+    return {"tools": [tools[client_name]]}
 
 
 def unreadable(client_name: str, model: str) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +10,10 @@ from tests.blackbox.configuration import KEY, PROVIDER_KEY, key_table
 from tests.blackbox.gateway import Gateway, running
 from tests.dialects.answers.cases import answer
 from tests.dialects.clients import CLIENTS
+from tests.dialects.matrix import WRONG
 from tests.dialects.provider import Provider, running_provider
 
 BASE_PATHS = {"openai": "/v1", "anthropic": "", "gemini": ""}
-# The dialect that each client speaks: at a provider of the same, bytes stay bytes.
-SPEAKS = {"chat": "openai", "responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
 Says = Callable[[str], None]
 Connect = Callable[..., Any]
 
@@ -23,9 +23,26 @@ def model_at(dialect: str) -> str:
     return f"chat-{dialect}"
 
 
+FOLDER = Path(__file__).parent
+COLLECTED = pytest.StashKey[list[pytest.Item]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Remember what there is before any of it is deselected."""
+    config.stash[COLLECTED] = [item for item in items if item.path.parent == FOLDER]
+
+
 def expect_failure(request: pytest.FixtureRequest, reason: str) -> None:
     """This cell is known to be wrong; once it is right, the test says so."""
     request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
+
+
+def expect_known_failure(request: pytest.FixtureRequest, case: str, client_name: str, dialect: str) -> None:
+    """The same for a cell of the matrix, if it is wrong."""
+    reason = WRONG.get((case, client_name, dialect))
+    if reason is not None:
+        expect_failure(request, reason)
 
 
 @pytest.fixture(scope="session", params=["native", "uvicorn"])

@@ -35,10 +35,10 @@ class Chat:
 
     def __init__(self, address: str, key: str, model: str) -> None:
         self.sdk = openai.OpenAI(base_url=f"{address}/v1", api_key=key, max_retries=0)
-        self.model = model
-        self.begin()
+        self.begin(model)
 
-    def begin(self) -> None:
+    def begin(self, model: str) -> None:
+        self.model = model
         self.messages: list[Any] = [{"role": "system", "content": SYSTEM}]
         self.say(QUESTION)
 
@@ -80,10 +80,10 @@ class Responses:
 
     def __init__(self, address: str, key: str, model: str) -> None:
         self.sdk = openai.OpenAI(base_url=f"{address}/v1", api_key=key, max_retries=0)
-        self.model = model
-        self.begin()
+        self.begin(model)
 
-    def begin(self) -> None:
+    def begin(self, model: str) -> None:
+        self.model = model
         self.items: list[Any] = []
         self.say(QUESTION)
 
@@ -129,10 +129,10 @@ class Messages:
 
     def __init__(self, address: str, key: str, model: str) -> None:
         self.sdk = anthropic.Anthropic(base_url=address, api_key=key, max_retries=0)
-        self.model = model
-        self.begin()
+        self.begin(model)
 
-    def begin(self) -> None:
+    def begin(self, model: str) -> None:
+        self.model = model
         self.messages: list[Any] = []
         self.say(QUESTION)
 
@@ -182,10 +182,10 @@ class Gemini:
 
     def __init__(self, address: str, key: str, model: str) -> None:
         self.sdk = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=address))
-        self.model = model
-        self.begin()
+        self.begin(model)
 
-    def begin(self) -> None:
+    def begin(self, model: str) -> None:
+        self.model = model
         self.history: list[Any] = []
         self.say(QUESTION)
 

@@ -12,23 +12,34 @@ JSON = "application/json"
 EVENTS = "text/event-stream"
 
 
+Answered = tuple[bytes, str, int]
+"""Body, type and status."""
+
+
 class Provider:
-    """What it answers, and what it was asked last."""
+    """What it answers, and what it was asked."""
 
     def __init__(self, address: str) -> None:
         self.base_url = f"http://{address}"
-        self.status = 200
-        self.content_type = JSON
-        self.body = b"{}"
+        self.answers: list[Answered] = [(b"{}", JSON, 200)]
         self.path = ""
         self.headers: dict[str, str] = {}
-        self.asked: Any = None
         self.raw = b""
+        self.requests: list[Any] = []
+
+    @property
+    def asked(self) -> Any:
+        """The last request; `None` if there was none since it was told what to answer."""
+        return self.requests[-1] if self.requests else None
 
     def answer(self, body: bytes, content_type: str = JSON, status: int = 200) -> None:
         """Answer everything so from now on."""
-        self.body, self.content_type, self.status = body, content_type, status
-        self.asked = None
+        self.answer_in_turn([(body, content_type, status)])
+
+    def answer_in_turn(self, answers: list[Answered]) -> None:
+        """Answer so, one request after the other; whatever comes then is answered as the last."""
+        self.answers = list(answers)
+        self.requests = []
 
 
 @contextmanager
@@ -44,13 +55,16 @@ def running_provider() -> Iterator[Provider]:
         def do_POST(self) -> None:
             length = int(self.headers.get("content-length", 0))
             provider.raw = self.rfile.read(length)
-            provider.asked = json.loads(provider.raw)
+            provider.requests.append(json.loads(provider.raw))
             provider.path, provider.headers = self.path, {k.lower(): v for k, v in self.headers.items()}
-            self.send_response(provider.status)
-            self.send_header("content-type", provider.content_type)
-            self.send_header("content-length", str(len(provider.body)))
+            body, content_type, status = (
+                provider.answers.pop(0) if provider.answers[1:] else provider.answers[0]
+            )
+            self.send_response(status)
+            self.send_header("content-type", content_type)
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(provider.body)
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

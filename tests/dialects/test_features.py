@@ -8,8 +8,9 @@ import pytest
 from google.genai import errors, types
 from tests.dialects import manual
 from tests.dialects.clients import QUESTION, dropped
-from tests.dialects.conftest import BASE_PATHS, SPEAKS, Says
+from tests.dialects.conftest import BASE_PATHS, Says
 from tests.dialects.features import FEATURES, OWN_FIELDS, Said
+from tests.dialects.matrix import SPEAKS
 from tests.dialects.provider import Provider
 
 FOUND_AT = {

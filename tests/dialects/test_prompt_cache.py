@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.dialects.answers.cases import answer
 from tests.dialects.clients import dropped
-from tests.dialects.conftest import Connect, Says, writes
+from tests.dialects.conftest import Connect, Says, model_at, writes
 from tests.dialects.conversations import CONVERSATIONS
 from tests.dialects.provider import Provider
 from tests.dialects.raw_json import elements, members
@@ -131,7 +131,7 @@ def test_what_was_said_stays_the_same_to_the_byte(
     connect: Connect, provider: Provider, client_name: str, dialect: str, case: str
 ) -> None:
     client = connect(client_name, dialect, CONVERSATIONS)
-    client.begin()
+    client.begin(model_at(dialect))
     format_ = writes(client_name, dialect)
 
     def ask(case: str) -> Any:

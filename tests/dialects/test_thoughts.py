@@ -7,8 +7,16 @@ from typing import Any
 
 import pytest
 from tests.dialects.answers.cases import CALLS, SIGNATURES, TEXT, THOUGHT, answer
-from tests.dialects.conftest import BASE_PATHS, SPEAKS, Connect, expect_failure, model_at, writes
+from tests.dialects.conftest import (
+    BASE_PATHS,
+    Connect,
+    expect_failure,
+    expect_known_failure,
+    model_at,
+    writes,
+)
 from tests.dialects.conversations import CONVERSATIONS, Turn
+from tests.dialects.matrix import SPEAKS
 from tests.dialects.provider import Provider
 from tests.dialects.received import FORMATS, Called, Result, Signed, Thought, standard, strings
 
@@ -20,16 +28,21 @@ class Talk:
 
     def __init__(self, client: Any, client_name: str, provider: Provider) -> None:
         self.client, self.client_name, self.provider = client, client_name, provider
-        client.begin()
+        client.begin(model_at("openai"))
 
-    def turn(self, dialect: str, case: str, streams: bool) -> tuple[Turn, list[Any]]:
-        """Ask a provider of a dialect, which answers as in a case: what came, and the history it was sent."""
+    def turn(self, dialect: str, case: str, streams: bool) -> Turn:
+        """Ask a provider of a dialect, which answers as in a case."""
         self.client.model = model_at(dialect)
-        format_ = writes(self.client_name, dialect)
-        body, content_type, status = answer(format_, f"stream_{case}" if streams else case)
+        self.format = writes(self.client_name, dialect)
+        body, content_type, status = answer(self.format, f"stream_{case}" if streams else case)
         self.provider.answer(body, content_type, status)
         turn: Turn = self.client.ask(streams)
-        return turn, FORMATS[format_](self.provider.asked).history()
+        return turn
+
+    def history(self) -> list[Any]:
+        """What the provider was sent last, behind the first question."""
+        found: list[Any] = FORMATS[self.format](self.provider.asked).history()
+        return found
 
 
 @pytest.fixture
@@ -59,46 +72,31 @@ def thoughts_in_history(client_name: str, dialect: str) -> list[Any]:
     return [Thought(THOUGHT, "")] if SPEAKS[client_name] == dialect else []
 
 
-PIECES_APART = (
-    "each event of a stream is a turn of its own in that SDK's history, and becomes a message of its own at "
-    "OpenAI's: calls stand without their results, words in pieces"
-)
-WORDS_LOST = (
-    "thoughts in pieces, then their signature on a part of its own, become a signature without thoughts"
-)
-
-
-def expect_trouble_with_pieces(
-    request: pytest.FixtureRequest, client_name: str, dialect: str, streams: bool
-) -> None:
-    if client_name == "gemini" and streams and dialect != "gemini":
-        expect_failure(request, PIECES_APART if dialect == "openai" else WORDS_LOST)
-
-
 @pytest.mark.parametrize("case", ["thoughts", "stream_thoughts"])
 def test_a_turn_that_called_tools_comes_back_with_its_signature(
     request: pytest.FixtureRequest, talk: Talk, client_name: str, dialect: str, case: str
 ) -> None:
     streams = case.startswith("stream")
-    expect_trouble_with_pieces(request, client_name, dialect, streams)
-    turn, _ = talk.turn(dialect, "thoughts_and_tools", streams)
+    expect_known_failure(request, case, client_name, dialect)
+    turn = talk.turn(dialect, "thoughts_and_tools", streams)
     assert turn.thought == THOUGHT
     assert [name for _, name in turn.calls] == [name for name, _ in CALLS]
     talk.client.give(turn, RESULTS)
-    answered, history = talk.turn(dialect, "text", streams)
+    answered = talk.turn(dialect, "text", streams)
     assert answered.text == TEXT
-    assert history == history_with_calls(client_name, dialect, turn)
+    assert talk.history() == history_with_calls(client_name, dialect, turn)
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
 def test_words_come_back_with_their_signature(
     request: pytest.FixtureRequest, talk: Talk, client_name: str, dialect: str, streams: bool
 ) -> None:
-    expect_trouble_with_pieces(request, client_name, dialect, streams)
-    turn, _ = talk.turn(dialect, "thoughts", streams)
+    # The same is wrong with words.
+    expect_known_failure(request, "stream_thoughts" if streams else "thoughts", client_name, dialect)
+    turn = talk.turn(dialect, "thoughts", streams)
     assert (turn.thought, turn.text) == (THOUGHT, TEXT)
     talk.client.say("And tomorrow?")
-    _, history = talk.turn(dialect, "text", streams)
+    talk.turn(dialect, "text", streams)
     words: Any = TEXT
     if dialect == "gemini" and client_name != "chat":
         words = Signed(TEXT, SIGNATURES["gemini"])
@@ -106,7 +104,7 @@ def test_words_come_back_with_their_signature(
     # Chat completions have no place for a signature but the id of a call.
     if (client_name, dialect) == ("chat", "anthropic"):
         thoughts = []
-    assert history == [*thoughts, words, "And tomorrow?"]
+    assert talk.history() == [*thoughts, words, "And tomorrow?"]
 
 
 @pytest.mark.parametrize("dialect", ["anthropic"])
@@ -115,25 +113,22 @@ def test_thoughts_that_came_back_are_not_named_as_left_out(
 ) -> None:
     if client_name != "anthropic":
         expect_failure(request, "x-fastgate-dropped names thoughts that were sent to their own vendor")
-    turn, _ = talk.turn(dialect, "thoughts_and_tools", False)
+    turn = talk.turn(dialect, "thoughts_and_tools", False)
     talk.client.give(turn, RESULTS)
-    answered, history = talk.turn(dialect, "text", False)
-    assert history[0] == Thought(THOUGHT, SIGNATURES["anthropic"])
+    answered = talk.turn(dialect, "text", False)
+    assert talk.history()[0] == Thought(THOUGHT, SIGNATURES["anthropic"])
     assert answered.dropped == []
 
 
 def holds(text: str, signature: str) -> bool:
     """Whether a signature is in a text, as it is or in base64 once more."""
     plain = standard(text)
-    if signature in plain:
+    if standard(signature) in plain:
         return True
     try:
         return signature.encode() in base64.b64decode(plain, validate=True)
     except (binascii.Error, ValueError):
         return False
-
-
-FOREIGN_SIGNATURE = "what passes as it is has the signatures of others in it, which this provider refuses"
 
 
 @pytest.mark.parametrize("case", ["elsewhere", "stream_elsewhere"])
@@ -148,21 +143,19 @@ def test_no_provider_gets_the_signature_of_another(
     case: str,
 ) -> None:
     streams = case.startswith("stream")
-    own, foreign = SIGNATURES[writes(client_name, dialect)], SIGNATURES[writes(client_name, other)]
-    if client_name == "gemini" and streams and "openai" in (dialect, other):
-        expect_failure(request, PIECES_APART)
-    elif (SPEAKS[client_name] == other and own) or (SPEAKS[client_name] == dialect and foreign):
-        expect_failure(request, FOREIGN_SIGNATURE)
-    first, _ = talk.turn(dialect, "thoughts_and_tools", streams)
+    own = SIGNATURES[writes(client_name, dialect)]
+    # Chat completions sign nothing; only Anthropic takes offence at thoughts without a signature.
+    if own or other == "anthropic" or SPEAKS[client_name] != other:
+        expect_known_failure(request, case, client_name, other)
+    first = talk.turn(dialect, "thoughts_and_tools", streams)
     talk.client.give(first, RESULTS)
-    second, history = talk.turn(other, "thoughts_and_tools", streams)
-    kinds = [type(one) for one in history if not isinstance(one, Thought)]
-    assert kinds == [Called, Called, Result, Result]
+    second = talk.turn(other, "thoughts_and_tools", streams)
+    history = talk.history()
+    assert [type(one) for one in history if not isinstance(one, Thought)] == [Called, Called, Result, Result]
+    assert other != "anthropic" or not any(isinstance(one, Thought) for one in history)
     for text in strings(provider.asked):
-        assert not own or not holds(text, own), text
+        assert not own or not holds(text, own)
         assert "~sig~" not in text
     talk.client.give(second, RESULTS)
     talk.turn(dialect, "text", streams)
-    sent = list(strings(provider.asked))
-    assert not own or any(holds(text, own) for text in sent)
-    assert not foreign or not any(holds(text, foreign) for text in sent)
+    assert not own or any(holds(text, own) for text in strings(provider.asked))
