@@ -42,11 +42,12 @@ class Result:
 
 
 def _decoded(said: Any) -> str:
-    """A text, however a dialect puts it: as it is, in parts, or in an object that names it."""
+    """A text, however a dialect puts it: as it is, in parts, or alone in an object."""
     if isinstance(said, list):
         return "".join(_decoded(one) for one in said)
     if isinstance(said, dict):
-        return _decoded(said.get("text", said.get("result", "")))
+        (alone,) = said.values() if len(said) == 1 else (said["text"],)
+        return _decoded(alone)
     if isinstance(said, str) and said.startswith("{"):
         return _decoded(json.loads(said))
     return str(said)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.dialects.answers import anthropic, gemini, openai_chat, openai_responses
 from tests.dialects.answers.said import Said
-from tests.dialects.provider import EVENTS, JSON
+from tests.dialects.provider import EVENTS, JSON, Answered
 
 TEXT = 'Hëllo, "world".\n'
 CALLS: list[tuple[str, dict[str, Any]]] = [
@@ -52,14 +52,21 @@ def said_in(dialect: str, case: str) -> Said:
     }[case]
 
 
-def answer(dialect: str, case: str) -> tuple[bytes, str, int]:
-    """Body, type and status of what a provider answers; cases that begin with `stream` come in events."""
+def written(dialect: str, said: Said, streams: bool) -> Answered:
+    """How a provider answers with what its model says."""
     writer = _WRITERS[dialect]
+    if streams:
+        return writer.stream(said), EVENTS, 200
+    return json.dumps(writer.whole(said)).encode(), JSON, 200
+
+
+def answer(dialect: str, case: str) -> Answered:
+    """What a provider answers; cases that begin with `stream` come in events."""
     if case == "error":
         return json.dumps(_ERRORS[dialect]).encode(), JSON, 429
     if case == "stream_cut":
-        return writer.stream(said_in(dialect, "text"), is_cut=True), EVENTS, 200
+        return _WRITERS[dialect].stream(said_in(dialect, "text"), is_cut=True), EVENTS, 200
     if case.startswith("stream"):
         said = said_in(dialect, case.removeprefix("stream").removeprefix("_") or "text")
-        return writer.stream(said), EVENTS, 200
-    return json.dumps(writer.whole(said_in(dialect, case))).encode(), JSON, 200
+        return written(dialect, said, streams=True)
+    return written(dialect, said_in(dialect, case), streams=False)
