@@ -22,6 +22,12 @@ SDK, whose dialect stands before the arrow, on both doors: *as is* passes byte f
 
 """
 
+_STACKS = """
+Frameworks that are tried as clients too, with words, streams, tools and structured output: `pydantic-ai`,
+`langchain-openai`, `langchain-anthropic`, `litellm`. `instructor` is not: it wants an older `openai` than this matrix.
+
+"""
+
 _FEATURES = """
 The same for what [not every dialect can say](#what-passes-what-is-translated-what-is-refused):
 
@@ -36,7 +42,7 @@ def matrix() -> str:
         cells = [said(row, *pair) for pair in PAIRS]
         features.append((row, [*cells, REASONS[row] if REFUSED in cells else ""]))
     tables = _table([], cases) + _notes() + _FEATURES + _table(["why refused"], features)
-    return BEGIN + _INTRODUCTION + tables + "\n" + END
+    return BEGIN + _INTRODUCTION + tables + _STACKS + END
 
 
 def _shown(case: str, client: str, provider: str) -> str:

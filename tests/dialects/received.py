@@ -86,7 +86,7 @@ class Chat:
                 continue
             if turn.get("reasoning_content"):
                 found.append(Thought(turn["reasoning_content"], ""))
-            if turn["content"]:
+            if turn.get("content"):
                 found.append(_decoded(turn["content"]))
             for call in turn.get("tool_calls") or []:
                 unanswered.append(call["id"])
