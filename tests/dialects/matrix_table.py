@@ -24,8 +24,7 @@ SDK, whose dialect stands before the arrow, on both doors: *as is* passes byte f
 
 _STACKS = """
 Frameworks that are tried as clients too, with words, streams, tools and structured output: `pydantic-ai`,
-`langchain-openai`, `langchain-anthropic`, `litellm`. `instructor` is not: it wants an older `openai` than this
-matrix.
+`langchain-openai`, `langchain-anthropic`, `litellm`. `instructor` is not: it wants an older `openai`.
 
 """
 

@@ -41,6 +41,9 @@ class Provider:
         self.answers = list(answers)
         self.requests = []
 
+    def next_answer(self) -> Answered:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
 
 @contextmanager
 def running_provider() -> Iterator[Provider]:
@@ -57,9 +60,7 @@ def running_provider() -> Iterator[Provider]:
             provider.raw = self.rfile.read(length)
             provider.requests.append(json.loads(provider.raw))
             provider.path, provider.headers = self.path, {k.lower(): v for k, v in self.headers.items()}
-            body, content_type, status = (
-                provider.answers.pop(0) if provider.answers[1:] else provider.answers[0]
-            )
+            body, content_type, status = provider.next_answer()
             self.send_response(status)
             self.send_header("content-type", content_type)
             self.send_header("content-length", str(len(body)))
