@@ -1,5 +1,6 @@
 """`litellm` as a client, in both dialects in which it reaches a server of one's own."""
 
+import asyncio
 import importlib
 import json
 from collections.abc import Callable, Iterator
@@ -44,6 +45,16 @@ def client_name(request: pytest.FixtureRequest) -> str:
     """What stands before the model's name."""
     name: str = request.param
     return name
+
+
+@pytest.fixture(autouse=True)
+def event_loop() -> Iterator[None]:
+    """It asks for the thread's loop even in calls that need none, and leaves open the one it makes."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 @pytest.fixture
