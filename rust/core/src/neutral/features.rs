@@ -7,8 +7,9 @@
 use std::borrow::Cow;
 
 use super::part::Part;
-use super::{OutputFormat, PartKind, Request, Role, Source, ToolChoice};
+use super::{OutputFormat, PartKind, Request, Role, Source, ToolChoice, signed_by};
 use crate::failure::Failure;
+use crate::json_view::Text;
 
 /// A format that requests and answers are translated between.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -61,6 +62,8 @@ pub enum Feature {
     ServiceTier,
     TurnName,
     Citations,
+    AudioByUrl,
+    FailedToolResult,
 }
 
 /// One row of the table; the arrays are in the order of [`Format`].
@@ -85,7 +88,7 @@ const fn row(feature: Feature, name: &'static str, fields: [&'static str; 4], cl
 }
 
 /// Every feature, in the order of [`Feature`].
-pub const TABLE: [Row; 28] = [
+pub const TABLE: [Row; 30] = [
     row(Feature::TopK, "top-k sampling", ["top_k", "", "top_k", "generationConfig.topK"], [I, I, E, E]),
     row(Feature::Seed, "a seed", ["seed", "", "", "generationConfig.seed"], [E, I, I, E]),
     row(
@@ -204,6 +207,18 @@ pub const TABLE: [Row; 28] = [
         ["messages.annotations", "input", "messages.content.citations", ""],
         [I, I, I, I],
     ),
+    row(Feature::AudioByUrl, "sound by its address", ["", "", "", "contents.parts.fileData"], [R, R, R, E]),
+    row(
+        Feature::FailedToolResult,
+        "a tool's result that says it failed",
+        [
+            "messages.content",
+            "input.output",
+            "messages.content.is_error",
+            "contents.parts.functionResponse.response.error",
+        ],
+        [E, E, E, E],
+    ),
 ];
 
 impl Feature {
@@ -275,7 +290,7 @@ impl FeatureSet {
         match &part.kind {
             PartKind::Image { source, .. } => add_source(source, Some(Feature::ImageByUrl)),
             PartKind::Audio(source) => {
-                add_source(source, None);
+                add_source(source, Some(Feature::AudioByUrl));
                 self.add(Feature::AudioInput);
             }
             PartKind::Document { source, .. } => {
@@ -286,7 +301,10 @@ impl FeatureSet {
                 add_source(source, None);
                 self.add(Feature::Video);
             }
-            PartKind::ToolResult { content, .. } => content.iter().for_each(|part| self.add_part(part)),
+            PartKind::ToolResult { content, is_error, .. } => {
+                self.add_if(Feature::FailedToolResult, *is_error);
+                content.iter().for_each(|part| self.add_part(part));
+            }
             PartKind::Thinking(_) | PartKind::RedactedThinking(_) => self.add(Feature::ThoughtsInHistory),
             PartKind::Text { citations, .. } => self.add_if(Feature::Citations, citations.is_some()),
             PartKind::ToolCall { .. } | PartKind::Refusal(_) => {}
@@ -326,6 +344,7 @@ pub fn check(request: &Request<'_>, from: Format, to: Format) -> Result<Vec<Loss
         let field = feature.field_in(from);
         match feature.class_in(to) {
             Class::Expressed => {}
+            Class::Ignorable if feature == Feature::ThoughtsInHistory && keeps_thoughts(request, to) => {}
             Class::Ignorable => losses.push(Cow::Borrowed(field)),
             Class::Refused => {
                 let message = format!("{field} can't be said to the provider that would answer");
@@ -343,74 +362,21 @@ pub fn check(request: &Request<'_>, from: Format, to: Format) -> Result<Vec<Loss
     Ok(losses)
 }
 
+/// Whether all thoughts in the history go back to whom they came from.
+fn keeps_thoughts(request: &Request<'_>, to: Format) -> bool {
+    let is_own = |proof: &Text<'_>| proof.escaped().starts_with(signed_by::mark_of(to));
+    request.turns.iter().flat_map(|turn| &turn.parts).all(|part| match &part.kind {
+        PartKind::Thinking(_) => part.signature.as_ref().is_some_and(is_own),
+        PartKind::RedactedThinking(data) => is_own(data),
+        _ => true,
+    })
+}
+
 /// A penalty of nothing, however it is written.
 fn is_zero(number: &str) -> bool {
     number.parse::<f64>().is_ok_and(|value| value == 0.0)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::json_view::Text;
-    use crate::neutral::{Sampling, Turn, Unexpressed};
-
-    #[test]
-    fn the_table_is_in_the_order_of_the_features() {
-        for (index, row) in TABLE.iter().enumerate() {
-            assert_eq!(row.feature as usize, index, "{row:?}");
-            let is_said = row.fields.iter().any(|field| !field.is_empty());
-            assert!(is_said, "{:?} is said by nobody", row.feature);
-            for (field, class) in row.fields.iter().zip(row.classes) {
-                // ThoughtsInAnswer is what chat gives by itself, or never.
-                assert!(
-                    !field.is_empty() || class != Class::Expressed,
-                    "{:?} has no field where it is said",
-                    row.feature
-                );
-            }
-        }
-    }
-
-    /// The manual's table is this one, row by row.
-    #[test]
-    fn the_manual_has_the_table() {
-        let manual = include_str!("../../../../docs/dialects.md");
-        for row in &TABLE {
-            let cells = row.fields.iter().zip(row.classes).map(|(field, class)| match class {
-                Class::Expressed => format!("`{field}`"),
-                Class::Ignorable => "left out".to_owned(),
-                Class::Refused => "refused".to_owned(),
-            });
-            let line = format!("| {} | {} |", row.name, cells.collect::<Vec<_>>().join(" | "));
-            assert!(manual.contains(&line), "docs/dialects.md lacks: {line}");
-        }
-        let table = manual.split("<!-- table -->").nth(1).and_then(|rest| rest.split("<!-- end").next());
-        let listed = table.map_or(0, |table| table.lines().filter(|line| line.starts_with("| ")).count());
-        assert_eq!(listed, TABLE.len() + 1, "docs/dialects.md lists rows that do not exist");
-    }
-
-    #[test]
-    fn what_is_lost_is_named_as_the_client_wrote_it() {
-        let sampling = Sampling { seed: Some("7"), presence_penalty: Some("0.0"), ..Sampling::default() };
-        let mut request = Request { sampling, choices: Some(1), ..Request::default() };
-        let store = |is_essential| Unexpressed { name: "store".into(), is_essential };
-        request.unexpressed.push(store(false));
-        let losses = check(&request, Format::OpenaiChat, Format::Anthropic);
-        assert_eq!(losses, Ok(vec![Cow::Borrowed("seed"), Cow::Borrowed("store")]));
-        assert_eq!(check(&request, Format::OpenaiChat, Format::Gemini), Ok(vec![Cow::Borrowed("store")]));
-        request.choices = Some(2);
-        let refused = check(&request, Format::OpenaiChat, Format::Anthropic).expect_err("two are not given");
-        assert_eq!(refused.param, Some("n"));
-        request = Request { unexpressed: vec![store(true)], ..Request::default() };
-        assert!(check(&request, Format::OpenaiChat, Format::Gemini).is_err());
-    }
-
-    #[test]
-    fn what_is_within_results_of_tools_counts() {
-        let file = Part::new(PartKind::Image { source: Source::File(Text::of("file-1")), detail: None });
-        let result = PartKind::ToolResult { id: Text::of("a"), name: None, is_error: false, content: vec![file] };
-        let turn = Turn { role: Role::User, name: None, parts: vec![Part::new(result)] };
-        let request = Request { turns: vec![turn], ..Request::default() };
-        assert!(request.uses(Feature::StoredFile));
-    }
-}
+#[path = "features_tests.rs"]
+mod tests;

@@ -9,7 +9,9 @@ mod event;
 mod features;
 mod part;
 mod parts_in_order;
+mod place;
 mod request;
+pub(crate) mod signed_by;
 
 use serde::Deserialize;
 
@@ -18,6 +20,7 @@ pub use event::{Begun, Event};
 pub use features::{Class, Feature, FeatureSet, Format, Loss, Row, TABLE, check};
 pub use part::{Arguments, NotAnObject, Part, PartKind, Source};
 pub use parts_in_order::PartsInOrder;
+pub use place::Place;
 pub use request::{Effort, OutputFormat, Reasoning, Request, Role, Sampling, Tool, ToolChoice, Turn, Unexpressed};
 
 /// Whom a request is written for.

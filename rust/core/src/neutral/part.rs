@@ -110,6 +110,23 @@ impl<'text> Part<'text> {
         Self { kind, cache_control: None, signature: None }
     }
 
+    /// What a tool that failed said, where a dialect has no other place for that than the words: they begin with it.
+    #[must_use]
+    pub fn failed(content: &[Self]) -> Vec<Self> {
+        let mut content = content.to_vec();
+        let words = content.iter_mut().find_map(|part| match &mut part.kind {
+            PartKind::Text { text, .. } => Some(text),
+            _ => None,
+        });
+        match words {
+            Some(text) if says_error(text) => {}
+            Some(text) if text.is_empty() => *text = Text::of("Error"),
+            Some(text) => *text = text.after("Error: "),
+            None => content.insert(0, Self::text(Text::of("Error"))),
+        }
+        content
+    }
+
     /// Words.
     #[must_use]
     pub fn text(text: Text<'text>) -> Self {
@@ -144,6 +161,10 @@ impl Arguments<'_> {
     }
 }
 
+fn says_error(text: &Text<'_>) -> bool {
+    text.escaped().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"))
+}
+
 /// Deeper arguments are no mistake of a model but an attack.
 const DEPTH_LIMIT: usize = 128;
 
@@ -154,6 +175,17 @@ pub struct NotAnObject;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tool_that_failed_says_so() {
+        let said = |text: &str| Part::text(Text::of(text));
+        for (text, expected) in [("no such\ncity", "Error: no such\ncity"), ("Error 7", "Error 7"), ("", "Error")] {
+            assert_eq!(Part::failed(&[said(text)]), [said(expected)]);
+        }
+        let image = || Part::new(PartKind::Image { source: Source::File(Text::of("f")), detail: None });
+        assert_eq!(Part::failed(&[image(), said("x")]), [image(), said("Error: x")]);
+        assert_eq!(Part::failed(&[image()]), [said("Error"), image()]);
+    }
 
     #[test]
     fn arguments_are_the_same_to_the_byte() {

@@ -1,6 +1,7 @@
 //! Numbers for parts in dialects whose streams don't begin and end them: a part ends when another kind of part begins.
 
 use super::{Begun, Event};
+use crate::json_view::Text;
 
 /// What is open in one choice.
 #[derive(Clone, Debug, Default)]
@@ -9,6 +10,8 @@ pub struct PartsInOrder {
     open: Option<(u32, Family)>,
     /// Numbers of tool calls, by the provider's own index.
     tool_calls: Vec<(u64, u32)>,
+    /// What stands for a proof of the thoughts that are open.
+    proof: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,9 +57,23 @@ impl PartsInOrder {
         part
     }
 
+    /// What stands for a proof of the thoughts that are open; it is told where they end.
+    pub fn prove(&mut self, proof: &'static str) {
+        self.proof = matches!(self.open, Some((_, Family::Thinking))).then_some(proof);
+    }
+
+    /// The number of the words that are open.
+    #[must_use]
+    pub fn open_words(&self) -> Option<u32> {
+        self.open.filter(|(_, family)| *family == Family::Text).map(|(part, _)| part)
+    }
+
     /// Ends what is open.
     pub fn end(&mut self, choice: u32, events: &mut Vec<Event<'_>>) {
         if let Some((part, _)) = self.open.take() {
+            if let Some(proof) = self.proof.take() {
+                events.push(Event::Signature { choice, part, signature: Text::of(proof) });
+            }
             events.push(Event::End { choice, part });
         }
     }
@@ -74,13 +91,19 @@ impl PartsInOrder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json_view::Text;
 
     #[test]
     fn another_kind_ends_a_part() {
         let (mut parts, mut events) = (PartsInOrder::default(), Vec::new());
         assert_eq!(parts.of(0, Begun::Thinking, &mut events), 0);
-        assert_eq!(parts.of(0, Begun::Text, &mut events), 1);
+        parts.prove("p");
+        assert_eq!((parts.of(0, Begun::Text, &mut events), parts.open_words()), (1, Some(1)));
+        let signature = Text::of("p");
+        assert_eq!(
+            events[1..3],
+            [Event::Signature { choice: 0, part: 0, signature }, Event::End { choice: 0, part: 0 }]
+        );
+        parts.prove("words need none");
         assert_eq!(parts.of(0, Begun::Text, &mut events), 1);
         let call = || Begun::ToolCall { id: Text::of("a"), name: Text::of("f") };
         assert_eq!(parts.begin_tool_call(0, 7, call(), &mut events), 2);
@@ -89,6 +112,6 @@ mod tests {
         parts.end(0, &mut events);
         parts.end(0, &mut events);
         let ends = events.iter().filter(|event| matches!(event, Event::End { .. })).count();
-        assert_eq!((events.len(), ends), (8, 4));
+        assert_eq!((events.len(), ends), (9, 4));
     }
 }

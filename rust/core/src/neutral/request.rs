@@ -5,12 +5,14 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::Part;
-use super::features::{Feature, FeatureSet};
+use super::features::{Feature, FeatureSet, Format};
 use crate::json_view::{Text, View};
 
 /// A request for an answer, as any dialect says it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request<'text> {
+    /// The format in which the client wrote it, where that is known: what errors call a field.
+    pub format: Option<Format>,
     /// The model's name, as the client wrote it. Writers are told another.
     pub model: Text<'text>,
     /// Instructions before the first turn: `system`, `developer`, `instructions`, `systemInstruction`.

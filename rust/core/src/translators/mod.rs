@@ -6,20 +6,15 @@ pub mod foreign;
 pub mod gemini;
 pub mod openai_chat;
 pub mod openai_responses;
+mod web_citation;
+
+#[cfg(test)]
+mod every_pair_tests;
 
 use crate::dialects;
 use crate::failure::Failure;
 use crate::json_view::View;
-use crate::neutral::{Answer, Event, Format, Request, Target};
-
-/// What stands before a signature while it is on its way through other dialects: whose it is.
-mod signed_by {
-    pub(super) const ANTHROPIC: &str = "anthropic:";
-    pub(super) const GEMINI: &str = "gemini:";
-    pub(super) const OPENAI: &str = "openai:";
-    /// Not a signature, but thoughts that are encrypted as a whole.
-    pub(super) const REDACTED: &str = "redacted:";
-}
+use crate::neutral::{Answer, Event, Format, Place, Request, Target};
 
 /// What shapes an answer beside what the provider said.
 #[derive(Clone, Copy, Debug)]
@@ -55,25 +50,30 @@ pub fn normal_answer<'text>(format: Format, body: View<'text>, room: &'text mut 
 /// # Errors
 /// A [`Failure`] that names the field which can't be understood.
 pub fn read_request(format: Format, body: View<'_>) -> Result<Request<'_>, Failure> {
-    match format {
+    let request = match format {
         Format::OpenaiChat => openai_chat::read_request(body),
         Format::OpenaiResponses => openai_responses::read_request(body),
         Format::Anthropic => anthropic::read_request(body),
         Format::Gemini => gemini::read_request(body),
-    }
+    };
+    Ok(Request { format: Some(format), ..request? })
 }
 
 /// Writes a request for a provider, after [`check`](crate::neutral::check) has said what is lost.
 ///
 /// # Errors
-/// A [`Failure`] that names what can't be said there.
+/// A [`Failure`] that names what can't be said there, as the client calls it.
 pub fn write_request(format: Format, request: &Request<'_>, target: &Target<'_>) -> Result<Vec<u8>, Failure> {
-    match format {
+    let written = match format {
         Format::OpenaiChat => openai_chat::write_request(request, target),
         Format::OpenaiResponses => openai_responses::write_request(request, target),
         Format::Anthropic => anthropic::write_request(request, target),
         Format::Gemini => gemini::write_request(request, target),
-    }
+    };
+    written.map_err(|failure| match request.format {
+        Some(client) => Place::rename(failure, client),
+        None => failure,
+    })
 }
 
 /// Reads a provider's answer, normalised; `None` if it is none of this format.

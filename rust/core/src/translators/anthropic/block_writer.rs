@@ -7,7 +7,8 @@ use super::{SIGNED, own_signature, write_escaped};
 use crate::failure::Failure;
 use crate::json_object::JsonObject;
 use crate::json_view::{Text, View};
-use crate::neutral::{Arguments, Part, PartKind, Source};
+use crate::neutral::{Arguments, Part, PartKind, Place, Source};
+use crate::translators::web_citation::WebCitation;
 
 /// An array of blocks that is being written.
 pub(super) struct BlockWriter<'a> {
@@ -38,12 +39,28 @@ impl<'a> BlockWriter<'a> {
         object.end();
     }
 
-    /// A `text` block.
-    pub(super) fn text(&mut self, text: &Text<'_>, citations: Option<View<'_>>, mark: Option<View<'_>>) {
+    /// A `text` block. `cite` writes a citation that can be said, or nothing.
+    fn text(
+        &mut self,
+        text: &Text<'_>,
+        citations: Option<View<'_>>,
+        cite: fn(View<'_>, &mut Vec<u8>),
+        mark: Option<View<'_>>,
+    ) {
+        let mut cited = Vec::new();
+        for citation in citations.map(View::elements).unwrap_or_default() {
+            let start = cited.len();
+            cited.push(if start == 0 { b'[' } else { b',' });
+            cite(citation, &mut cited);
+            if cited.len() == start + 1 {
+                cited.truncate(start);
+            }
+        }
         self.block("text", |block| {
             block.value("text", |written| text.write(written));
-            if let Some(citations) = citations.filter(|citations| are_own_citations(*citations)) {
-                block.literal("citations", citations.raw().as_bytes());
+            if !cited.is_empty() {
+                cited.push(b']');
+                block.literal("citations", &cited);
             }
             write_mark(block, mark);
         });
@@ -67,8 +84,8 @@ impl<'a> BlockWriter<'a> {
         }
         let mark = part.cache_control;
         match &part.kind {
-            PartKind::Text { text, citations } => self.text(text, *citations, mark),
-            PartKind::Refusal(text) => self.text(text, None, mark),
+            PartKind::Text { text, citations } => self.text(text, *citations, write_own_citation, mark),
+            PartKind::Refusal(text) => self.text(text, None, write_own_citation, mark),
             PartKind::Thinking(thinking) => {
                 if let Some(proof) = part.signature.as_ref().and_then(own_signature) {
                     self.thinking(thinking, proof);
@@ -101,8 +118,8 @@ impl<'a> BlockWriter<'a> {
             PartKind::ToolCall { id, name, arguments } => {
                 let mut input = Vec::new();
                 arguments.write_object(&mut input).map_err(|_| {
-                    let message = format!("the arguments of tool call {} are no JSON object", id.escaped());
-                    Failure::invalid_request(message, None)
+                    Place::ToolArguments
+                        .failure(format!("the arguments of tool call {} are no JSON object", id.escaped()))
                 })?;
                 self.block("tool_use", |block| {
                     block.value("id", |written| write_id(written, id));
@@ -142,8 +159,8 @@ impl<'a> BlockWriter<'a> {
             self.thinking(&Text::default(), proof);
         }
         match &part.kind {
-            PartKind::Text { text, citations } if !text.is_empty() => self.text(text, *citations, None),
-            PartKind::Refusal(text) if !text.is_empty() => self.text(text, None, None),
+            PartKind::Text { text, citations } if !text.is_empty() => self.text(text, *citations, write_citation, None),
+            PartKind::Refusal(text) if !text.is_empty() => self.text(text, None, write_citation, None),
             PartKind::Thinking(thinking) => self.thinking(thinking, proof),
             PartKind::RedactedThinking(data) => {
                 self.block("redacted_thinking", |block| block.value("data", |written| data.write(written)));
@@ -186,13 +203,25 @@ pub(super) fn is_blank(text: &Text<'_>) -> bool {
     rest.is_empty() || (rest.starts_with('\\') && text.decoded().is_some_and(|text| text.trim().is_empty()))
 }
 
-fn are_own_citations(citations: View<'_>) -> bool {
-    let citations = citations.elements();
-    !citations.is_empty() && citations.iter().all(|citation| is_own_citation(*citation))
+/// Writes a citation for a client: this dialect's own as it is, one of the web in this dialect's form, others not.
+pub(super) fn write_citation(citation: View<'_>, written: &mut Vec<u8>) {
+    if is_own_citation(citation) {
+        written.extend_from_slice(citation.raw().as_bytes());
+    } else if let Some(web) = WebCitation::read(citation) {
+        web.write_anthropic(written);
+    }
+}
+
+/// Writes a citation for the provider, if it is the provider's: what was made of another's has no index.
+fn write_own_citation(citation: View<'_>, written: &mut Vec<u8>) {
+    let index = citation.get("encrypted_index").and_then(View::text);
+    if is_own_citation(citation) && index.is_none_or(|index| !index.is_empty()) {
+        written.extend_from_slice(citation.raw().as_bytes());
+    }
 }
 
 /// Whether a citation is of this dialect: it says where in a text it is from.
-pub(super) fn is_own_citation(citation: View<'_>) -> bool {
+fn is_own_citation(citation: View<'_>) -> bool {
     citation.get("type").and_then(View::decoded).is_some_and(|kind| kind.ends_with("_location"))
 }
 
@@ -245,14 +274,15 @@ fn written_image(source: &Source<'_>) -> Result<Vec<u8>, Failure> {
     match source {
         Source::Base64 { media_type, data } => {
             let known = IMAGE_TYPES.iter().find(|(own, _)| media_type.escaped().eq_ignore_ascii_case(own));
-            let (_, media_type) = known
-                .ok_or_else(|| unknown_type("an image", media_type, "image/jpeg, image/png, image/gif, image/webp"))?;
+            let (_, media_type) = known.ok_or_else(|| {
+                unknown_type(Place::Image, "an image", media_type, "image/jpeg, image/png, image/gif, image/webp")
+            })?;
             Ok(written_source("base64", |source| {
                 source.text("media_type", media_type);
                 source.value("data", |written| data.write(written));
             }))
         }
-        Source::Plain(_) => Err(Failure::invalid_request("an image can't be plain text", None)),
+        Source::Plain(_) => Err(Place::Image.failure("an image can't be plain text")),
         Source::Url { .. } | Source::File(_) => Ok(written_reference(source)),
     }
 }
@@ -267,7 +297,7 @@ fn written_document(source: &Source<'_>) -> Result<Vec<u8>, Failure> {
         }
         Source::Base64 { media_type, data } => {
             let is_text = is_text_type(media_type.escaped());
-            let wrong = || unknown_type("a document", media_type, "application/pdf or text");
+            let wrong = || unknown_type(Place::Document, "a document", media_type, "application/pdf or text");
             let text = data.decoded().filter(|_| is_text).and_then(|data| STANDARD.decode(data.as_bytes()).ok());
             let text = text.and_then(|text| String::from_utf8(text).ok()).ok_or_else(wrong)?;
             Ok(written_plain(&Text::of(&text)))
@@ -306,8 +336,8 @@ fn written_source(kind: &str, fill: impl FnOnce(&mut JsonObject<'_>)) -> Vec<u8>
     written
 }
 
-fn unknown_type(what: &str, media_type: &Text<'_>, known: &str) -> Failure {
+fn unknown_type(place: Place, what: &str, media_type: &Text<'_>, known: &str) -> Failure {
     let message =
         format!("{what} of type {} can't be sent to this provider, which takes {known}", media_type.escaped());
-    Failure::invalid_request(message, None)
+    place.failure(message)
 }

@@ -30,9 +30,9 @@ pub use stream_writer::StreamWriter;
 use crate::json_view::Text;
 
 /// What stands before this provider's signatures in other dialects.
-use super::signed_by::ANTHROPIC as SIGNED;
+use crate::neutral::signed_by::ANTHROPIC as SIGNED;
 /// What stands before signatures that belong to the part they came with.
-use super::signed_by::GEMINI as SIGNED_BY_PART;
+use crate::neutral::signed_by::GEMINI as SIGNED_BY_PART;
 
 /// A signature of this provider's without what stands before it; `None` for foreign ones.
 fn own_signature<'text>(signature: &'text Text<'_>) -> Option<&'text str> {

@@ -8,7 +8,7 @@ use super::thinking::Plan;
 use crate::failure::Failure;
 use crate::json_object::{JsonObject, write_list};
 use crate::json_view::{Text, View};
-use crate::neutral::{Effort, OutputFormat, Part, PartKind, Request, Role, Target, Tool, ToolChoice};
+use crate::neutral::{Effort, OutputFormat, Part, PartKind, Place, Request, Role, Target, Tool, ToolChoice};
 
 /// Writes a request.
 ///
@@ -36,7 +36,7 @@ pub fn write_request(request: &Request<'_>, target: &Target<'_>) -> Result<Vec<u
     if !request.stop.is_empty() {
         if request.stop.iter().any(is_blank) {
             let message = "this provider takes no stop sequence that is white space alone";
-            return Err(Failure::invalid_request(message, Some("stop")));
+            return Err(Place::Stop.failure(message));
         }
         body.value("stop_sequences", |written| write_list(written, &request.stop, Text::write));
     }

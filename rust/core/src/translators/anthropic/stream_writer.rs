@@ -5,7 +5,7 @@
 //! before it. Why the answer ended is written at its proper end alone: until then the stream looks cut.
 
 use super::answer_writer::{message_id, tool_call_id};
-use super::block_writer::is_own_citation;
+use super::block_writer::write_citation;
 use super::finish;
 use super::usage_writer::write_usage;
 use crate::json_object::JsonObject;
@@ -26,6 +26,8 @@ pub struct StreamWriter {
     /// The index of the block that is open.
     open: Option<u32>,
     next_index: u32,
+    /// Proofs of words that are not all said.
+    late_proofs: Vec<Text<'static>>,
     calls_tools: bool,
     refuses: bool,
     finish: Option<Finish>,
@@ -61,6 +63,7 @@ impl StreamWriter {
             parts: Vec::new(),
             open: None,
             next_index: 0,
+            late_proofs: Vec::new(),
             calls_tools: false,
             refuses: false,
             finish: None,
@@ -84,11 +87,13 @@ impl StreamWriter {
             Event::Begin { choice: 0, part, kind } => self.begin(*part, kind, written),
             Event::Piece { choice: 0, part, text } => self.piece(*part, text, written),
             Event::Signature { choice: 0, part, signature } => self.sign(*part, signature, written),
-            Event::Citation { choice: 0, part, citation } if is_own_citation(*citation) => {
-                if let Some(index) = self.index_of(*part, written) {
-                    delta(written, index, "citations_delta", |delta| {
-                        delta.literal("citation", citation.raw().as_bytes());
-                    });
+            Event::Citation { choice: 0, part, citation } => {
+                let mut cited = Vec::new();
+                write_citation(*citation, &mut cited);
+                if !cited.is_empty()
+                    && let Some(index) = self.index_of(*part, written)
+                {
+                    delta(written, index, "citations_delta", |delta| delta.literal("citation", &cited));
                 }
             }
             Event::End { choice: 0, part } => {
@@ -188,16 +193,25 @@ impl StreamWriter {
         let own = match self.block(part) {
             Some(Block { kind: Kind::Thinking, .. }) => self.index_of(part, written),
             Some(Block { kind: Kind::Redacted(_), .. }) => return,
+            // More words, or where they are from, may follow.
+            Some(Block { kind: Kind::Text, index: Some(index) }) if Some(*index) == self.open => {
+                self.late_proofs.push(signature.clone().into_owned());
+                return;
+            }
             Some(_) | None => None,
         };
         self.start(written);
-        let index = own.unwrap_or_else(|| self.open_block(&Kind::Thinking, written));
-        delta(written, index, "signature_delta", |delta| {
-            delta.value("signature", |written| signature.write(written));
-        });
-        if own.is_none() {
-            self.close(written);
+        match own {
+            Some(index) => write_signature(written, index, signature),
+            None => self.write_proof(signature, written),
         }
+    }
+
+    /// An empty thought with a proof.
+    fn write_proof(&mut self, signature: &Text<'_>, written: &mut Vec<u8>) {
+        let index = self.open_block(&Kind::Thinking, written);
+        write_signature(written, index, signature);
+        self.close(written);
     }
 
     fn end(&mut self, written: &mut Vec<u8>) {
@@ -276,8 +290,15 @@ impl StreamWriter {
     fn close(&mut self, written: &mut Vec<u8>) {
         if let Some(index) = self.open.take() {
             frame(written, "content_block_stop", |event| event.number("index", index));
+            for proof in std::mem::take(&mut self.late_proofs) {
+                self.write_proof(&proof, written);
+            }
         }
     }
+}
+
+fn write_signature(written: &mut Vec<u8>, index: u32, signature: &Text<'_>) {
+    delta(written, index, "signature_delta", |delta| delta.value("signature", |written| signature.write(written)));
 }
 
 fn delta(written: &mut Vec<u8>, index: u32, kind: &str, fill: impl FnOnce(&mut JsonObject<'_>)) {

@@ -57,6 +57,13 @@ fn read_choice<'text>(candidate: &Fields<'text>, index: u64, response: Option<&T
         calls += usize::from(matches!(kind, PartKind::ToolCall { .. }));
         parts.push(Part { signature, ..Part::new(kind) });
     }
+    let words = parts.iter_mut().rev().find_map(|part| match &mut part.kind {
+        PartKind::Text { citations, .. } => Some(citations),
+        _ => None,
+    });
+    if let (Some(words), Some(citations)) = (words, citations_of(candidate)) {
+        *words = Some(citations);
+    }
     Choice {
         parts,
         finish: candidate.get("finishReason").map(|reason| finish::read(reason, calls > 0)),
@@ -75,6 +82,11 @@ pub(super) fn parts_of<'text>(candidate: &Fields<'text>) -> Vec<View<'text>> {
 pub(super) fn signature_of(part: &Fields<'_>) -> Option<Text<'static>> {
     let signature = part.get("thoughtSignature")?.text().filter(|signature| !signature.is_empty())?;
     Some(signature::of_provider(&signature))
+}
+
+/// Citations, which are in OpenAI's form once the answer is normalised.
+pub(super) fn citations_of<'text>(candidate: &Fields<'text>) -> Option<View<'text>> {
+    candidate.get("groundingMetadata").filter(|citations| !citations.elements().is_empty())
 }
 
 /// Log probabilities, which are in OpenAI's form once the answer is normalised.

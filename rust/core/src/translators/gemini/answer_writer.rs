@@ -1,6 +1,7 @@
 //! Writes answers.
 
 use super::content_writer::{write_call, write_text};
+use super::grounding::Chunks;
 use super::logprobs;
 use super::{finish, media, signature};
 use crate::json_object::{JsonObject, write_list};
@@ -36,6 +37,12 @@ fn write_choice(choice: &Choice<'_>, index: u32, written: &mut Vec<u8>) {
             (reason, message) = (Some(Finish::MalformedToolCall), Some(malformed));
         }
     }
+    let mut chunks = Chunks::default();
+    for part in &choice.parts {
+        if let PartKind::Text { citations: Some(citations), .. } = &part.kind {
+            citations.elements().into_iter().for_each(|citation| chunks.add(citation));
+        }
+    }
     let mut candidate = JsonObject::begin(written);
     candidate.object("content", |content| {
         content.value("parts", |into| {
@@ -52,6 +59,7 @@ fn write_choice(choice: &Choice<'_>, index: u32, written: &mut Vec<u8>) {
         candidate.value("finishMessage", |into| message.write(into));
     }
     candidate.number("index", index);
+    chunks.write(&mut candidate);
     if let Some(logprobs) = choice.logprobs {
         candidate.value("logprobsResult", |into| logprobs::write_own(logprobs, into));
     }

@@ -8,7 +8,7 @@ use super::signature;
 use crate::failure::Failure;
 use crate::json_object::JsonObject;
 use crate::json_view::Text;
-use crate::neutral::{Arguments, NotAnObject, Part, PartKind, Role, Turn};
+use crate::neutral::{Arguments, NotAnObject, Part, PartKind, Place, Role, Turn};
 
 /// Writes the elements of `contents`.
 pub(super) struct ContentWriter<'a> {
@@ -94,14 +94,14 @@ impl<'a> ContentWriter<'a> {
                 let stand_in = (self.signs_calls && !self.has_signed_call).then_some(signature::OF_ANOTHER_MODEL);
                 self.has_signed_call = true;
                 write_call(id, name, arguments, own.or(stand_in), self.next()).map_err(|NotAnObject| {
-                    let message = format!("the arguments of the tool call {} are no JSON object", id.escaped());
-                    Failure::invalid_request(message, None)
+                    Place::ToolArguments
+                        .failure(format!("the arguments of the tool call {} are no JSON object", id.escaped()))
                 })?;
             }
             PartKind::ToolResult { id, name, is_error, content } => {
                 let called = self.tools.get(id.escaped()).copied().or(name.as_ref()).ok_or_else(|| {
                     let message = format!("no tool call before has the id {}, to which a result refers", id.escaped());
-                    Failure::invalid_request(message, None)
+                    Place::ToolResultId.failure(message)
                 })?;
                 write_result(id, called, *is_error, content, self.next_result());
                 for part in content {

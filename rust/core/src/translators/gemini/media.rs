@@ -6,7 +6,7 @@ use super::fields::{Fields, wrong};
 use crate::failure::Failure;
 use crate::json_object::JsonObject;
 use crate::json_view::{Text, View};
-use crate::neutral::{PartKind, Source};
+use crate::neutral::{PartKind, Place, Source};
 
 /// What the ends of addresses say of what is there.
 const EXTENSIONS: [(&str, &str); 22] = [
@@ -113,8 +113,13 @@ pub(super) fn write(
             let address = url.decoded().unwrap_or_default();
             if let Some(rest) = address.strip_prefix("data:") {
                 let unreadable = || {
-                    let message = format!("the data URL of the {family} must be data:<type>;base64,<data>");
-                    Failure::invalid_request(message, None)
+                    let place = match family {
+                        "image" => Place::Image,
+                        "audio" => Place::Audio,
+                        "video" => Place::Video,
+                        _ => Place::Document,
+                    };
+                    place.failure(format!("the data URL of the {family} must be data:<type>;base64,<data>"))
                 };
                 let (head, data) = rest.split_once(',').ok_or_else(unreadable)?;
                 let media_type = head.strip_suffix(";base64").ok_or_else(unreadable)?;

@@ -3,7 +3,7 @@
 //! Source: Gemini API reference, "Generating content", "Function calling", "Thinking", "Thought signatures". Every name
 //! may be written in camel case or in snake case. The model and whether it streams are in the path, so a request that was
 //! read has neither; the caller puts them in. Neutral values are slices of the body, so what has to be spelled in
-//! another way for others (schema types, log probabilities) is rewritten before the body is read: see
+//! another way for others (schema types, log probabilities, citations) is rewritten before the body is read: see
 //! [`normalise_request`] and [`normalise_answer`].
 
 mod answer_reader;
@@ -14,6 +14,7 @@ mod content_reader;
 mod content_writer;
 mod fields;
 mod finish;
+mod grounding;
 mod logprobs;
 mod media;
 mod normalise;

@@ -3,8 +3,8 @@
 use memchr::memmem;
 
 use super::fields::Fields;
-use super::logprobs;
 use super::schema::{replace, rewrite};
+use super::{grounding, logprobs};
 use crate::dialects::splice::{Splice, splice};
 use crate::json_view::{Kind, View};
 
@@ -30,14 +30,22 @@ pub fn normalise_request(body: View<'_>) -> Option<Vec<u8>> {
     apply(body, changes)
 }
 
-/// An answer, or an event of a stream, whose log probabilities are in OpenAI's form. `None`: it stays as it is.
+/// What an answer has that is rewritten, in both spellings.
+const NAMES_OF_CHANGED: [&[u8]; 4] =
+    [b"logprobsResult", b"logprobs_result", b"groundingMetadata", b"grounding_metadata"];
+
+/// An answer, or an event of a stream, whose log probabilities and citations are in OpenAI's form. `None`: it stays as it is.
 #[must_use]
 pub fn normalise_answer(body: View<'_>) -> Option<Vec<u8>> {
     let raw = body.raw().as_bytes();
-    memmem::find(raw, b"logprobsResult").or_else(|| memmem::find(raw, b"logprobs_result"))?;
+    NAMES_OF_CHANGED.iter().find_map(|name| memmem::find(raw, name))?;
     let mut changes = Vec::new();
     for candidate in Fields::of(body).get("candidates").map(View::elements).unwrap_or_default() {
-        if let Some(own) = Fields::of(candidate).get("logprobsResult") {
+        let candidate = Fields::of(candidate);
+        if let Some(own) = candidate.get("groundingMetadata") {
+            changes.push(replace(own, body, grounding::as_citations(own)));
+        }
+        if let Some(own) = candidate.get("logprobsResult") {
             let mut written = Vec::new();
             if logprobs::write_openai(own, &mut written) {
                 changes.push(replace(own, body, String::from_utf8(written).unwrap_or_default()));

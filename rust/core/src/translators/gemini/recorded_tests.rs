@@ -309,7 +309,18 @@ fn expected_answer(answer: &Value) -> Value {
                 }
             }
         }
-        // Lost: avgLogprobs, finishMessage, groundingMetadata, safetyRatings, urlContextMetadata have no counterpart.
+        let mut chunks: Vec<Value> = Vec::new();
+        let pointer = "/groundingMetadata/groundingChunks";
+        for chunk in candidate.pointer(pointer).and_then(Value::as_array).into_iter().flatten() {
+            let place = ["web", "retrievedContext"].iter().find_map(|name| chunk.get(name)).expect("a place");
+            if place.get("uri").is_some() && !chunks.iter().any(|known| known["web"]["uri"] == place["uri"]) {
+                chunks.push(json!({"web": {"uri": place["uri"], "title": place["title"].as_str().unwrap_or("")}}));
+            }
+        }
+        if !chunks.is_empty() {
+            one["groundingMetadata"] = json!({"groundingChunks": chunks});
+        }
+        // Lost: avgLogprobs, finishMessage, which words rest on which chunk, safetyRatings, urlContextMetadata have no counterpart.
         expected.push(one);
     }
     if expected.is_empty() && answer.get("promptFeedback").is_some() {

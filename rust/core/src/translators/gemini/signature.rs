@@ -9,9 +9,9 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::json_view::Text;
-use crate::translators::signed_by::{self, GEMINI as OWN, REDACTED};
+use crate::neutral::signed_by::{self, GEMINI as OWN, REDACTED};
 
-const OTHERS: [&str; 2] = [signed_by::ANTHROPIC, signed_by::OPENAI];
+const OTHERS: [&str; 3] = [signed_by::ANTHROPIC, signed_by::OPENAI, signed_by::CHAT_REASONING];
 
 /// What Google documents for calls that another model made: Gemini 3 refuses calls without a signature. This is
 /// `skip_thought_signature_validator` in base64.
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn signatures_of_other_vendors_survive_a_client_that_takes_them_for_bytes() {
-        for own in ["anthropic:EqQB+/==", "openai:gAAAA_-"] {
+        for own in ["anthropic:EqQB+/==", "openai:gAAAA_-", "chat:reasoning_content"] {
             let sent = for_client(&Text::of(own));
             let bytes = STANDARD.decode(&sent).expect("base64");
             for sent_back in [sent, URL_SAFE.encode(&bytes), URL_SAFE.encode(&bytes).trim_end_matches('=').to_owned()] {

@@ -3,9 +3,10 @@
 //! A candidate's last event has its finish reason, but models have been seen to write one in every event, so reasons and
 //! token counts are told where the stream ends.
 
-use super::answer_reader::{is_blocked, logprobs_of, made_id, parts_of, read_part, signature_of};
+use super::answer_reader::{citations_of, is_blocked, logprobs_of, made_id, parts_of, read_part, signature_of};
 use super::fields::Fields;
 use super::finish;
+use super::grounding::Told;
 use crate::dialects::gemini_usage;
 use crate::json_view::{Text, View};
 use crate::neutral::{Arguments, Begun, Event, Finish, PartKind, PartsInOrder};
@@ -31,6 +32,7 @@ struct Choice {
     parts: PartsInOrder,
     calls: usize,
     finish: Option<Finish>,
+    told: Told,
 }
 
 impl StreamReader {
@@ -93,6 +95,12 @@ impl StreamReader {
             let kind = read_part(&fields, || made_id(id, u64::from(choice.index), choice.calls));
             if let Some(kind) = kind {
                 choice.read_part(kind, signature_of(&fields), events);
+            }
+        }
+        for citation in citations_of(candidate).map(View::elements).unwrap_or_default() {
+            // Grounding belongs to words; where none are open, it is not known to which.
+            if let Some(part) = choice.parts.open_words().filter(|_| choice.told.is_new(citation)) {
+                events.push(Event::Citation { choice: choice.index, part, citation });
             }
         }
         if let Some(logprobs) = logprobs_of(candidate) {

@@ -3,6 +3,7 @@
 
 use super::answer_writer::{malformed_call, write_redacted, write_thought, write_usage};
 use super::content_writer::{write_call, write_text};
+use super::grounding::Chunks;
 use super::{finish, logprobs, signature};
 use crate::dialects::gemini::error_body;
 use crate::dialects::gemini_stream::ArrayWriter;
@@ -30,6 +31,7 @@ struct Choice {
     /// Parts that have not ended, by number.
     open: Vec<(u32, Open)>,
     finish: Option<Finish>,
+    chunks: Chunks,
     /// What to say of a call that can't be read.
     malformed: Option<Text<'static>>,
 }
@@ -90,7 +92,7 @@ impl StreamWriter {
             }
             Event::Ping => self.ping(written),
             Event::Done => self.done(written),
-            Event::Citation { .. } => {}
+            Event::Citation { choice, citation, .. } => self.choice(*choice).chunks.add(*citation),
         }
     }
 
@@ -268,6 +270,7 @@ fn write_finish(choice: &Choice, written: &mut Vec<u8>) {
         candidate.value("finishMessage", |into| message.write(into));
     }
     candidate.number("index", choice.index);
+    choice.chunks.write(&mut candidate);
     candidate.end();
 }
 

@@ -37,9 +37,12 @@ fn read_choice<'text>(choice: View<'text>, index: usize, answer_id: Option<&Text
     if let Some(message) = choice.get("message") {
         read_message(message, index, answer_id, &mut parts);
     }
-    let has_calls = parts.iter().any(|part| matches!(part.kind, PartKind::ToolCall { .. }));
+    let has = |is_one: fn(&PartKind<'_>) -> bool| parts.iter().any(|part| is_one(&part.kind));
+    let has_calls = has(|kind| matches!(kind, PartKind::ToolCall { .. }));
+    let refuses = has(|kind| matches!(kind, PartKind::Refusal(_)));
+    let finish = choice.get("finish_reason").and_then(|reason| finish::read(reason, has_calls));
     Choice {
-        finish: choice.get("finish_reason").and_then(|reason| finish::read(reason, has_calls)),
+        finish: finish.map(|finish| finish::with_refusal(finish, refuses)),
         stop_sequence: None,
         logprobs: choice.get("logprobs").and_then(said::logprobs),
         parts,
@@ -53,7 +56,7 @@ fn read_message<'text>(
     parts: &mut Vec<Part<'text>>,
 ) {
     let thoughts = said::reasoning(message.get("reasoning_content"), message.get("reasoning"));
-    parts.extend(thoughts.map(|text| Part::new(PartKind::Thinking(text))));
+    parts.extend(thoughts.map(said::thought));
     let mut citations = message.get("annotations").filter(|list| !list.elements().is_empty());
     for said in message.get("content").map(said::read).unwrap_or_default() {
         parts.push(Part::new(match said {

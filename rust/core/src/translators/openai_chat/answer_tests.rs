@@ -71,19 +71,21 @@ fn an_answer_of_another_dialect_to_the_byte() {
         finish: Some(Finish::Refusal),
         ..Choice::default()
     };
+    let silent = Choice { finish: Some(Finish::Refusal), ..Choice::default() };
     let empty = Choice { finish: Some(Finish::Pause), ..Choice::default() };
     let answer = Answer {
         id: Some(Text::of("msg_1")),
         model: Some(Text::of("opus")),
         created_unix_s: Some(9),
-        choices: vec![refused, empty],
+        choices: vec![refused, silent, empty],
         service_tier: Some(Text::of("default")),
         ..Answer::default()
     };
     let expected = [
         r#"{"id":"msg_1","object":"chat.completion","created":9,"model":"opus","choices":["#,
-        r#"{"index":0,"message":{"role":"assistant","content":null,"refusal":"No."},"logprobs":null,"finish_reason":"content_filter"},"#,
-        r#"{"index":1,"message":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":"stop"}],"#,
+        r#"{"index":0,"message":{"role":"assistant","content":null,"refusal":"No."},"logprobs":null,"finish_reason":"stop"},"#,
+        r#"{"index":1,"message":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":"content_filter"},"#,
+        r#"{"index":2,"message":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":"stop"}],"#,
         r#""service_tier":"default"}"#,
     ];
     assert_eq!(written(&answer, None), expected.concat());

@@ -1,12 +1,14 @@
 //! Whole chat completions, written for clients.
 
+use super::annotations::Annotation;
 use super::call_id::{self, Proof};
 use super::message_writer::{write_call, write_function};
-use super::{annotations, finish, usage_writer};
+use super::{finish, usage_writer};
 use crate::json_object::{JsonObject, write_list};
-use crate::json_view::{Text, View};
+use crate::json_view::{Kind, Text, View};
 use crate::neutral::{Answer, Choice, Finish, Part, PartKind};
 use crate::translators::Replying;
+use crate::translators::web_citation::characters;
 
 /// Between two thoughts.
 pub(super) const THOUGHTS_APART: &str = "\n\n";
@@ -69,10 +71,25 @@ fn write_choice(choice: &Choice<'_>, index: usize, is_legacy: bool, into: &mut V
             None => {}
         }
     });
-    object.literal("logprobs", choice.logprobs.map_or("null", View::raw).as_bytes());
+    object.value("logprobs", |into| write_logprobs(choice.logprobs, into));
     let reason = finish::with_calls(choice.finish.unwrap_or(Finish::Stop), !calls.is_empty());
-    object.text("finish_reason", finish::word(reason, is_legacy));
+    let refuses = choice.parts.iter().any(|part| matches!(part.kind, PartKind::Refusal(_)));
+    object.text("finish_reason", finish::word(reason, refuses, is_legacy));
     object.end();
+}
+
+/// Log probabilities; those of Responses are the list alone.
+pub(super) fn write_logprobs(logprobs: Option<View<'_>>, into: &mut Vec<u8>) {
+    match logprobs {
+        Some(list) if list.kind() == Kind::Array => {
+            let mut object = JsonObject::begin(into);
+            object.literal("content", list.raw().as_bytes());
+            object.literal("refusal", b"null");
+            object.end();
+        }
+        Some(own) => into.extend_from_slice(own.raw().as_bytes()),
+        None => into.extend_from_slice(b"null"),
+    }
 }
 
 /// Tool calls, each with the id that carries its proofs.
@@ -92,12 +109,14 @@ fn calls<'part, 'text>(parts: &'part [Part<'text>]) -> Vec<(Text<'text>, &'part 
 
 fn write_words(parts: &[Part<'_>], has_calls: bool, message: &mut JsonObject<'_>) {
     let (mut words, mut refusal, mut thoughts) = (None, None, None);
-    let mut citations = Vec::new();
+    let (mut citations, mut said) = (Vec::new(), 0);
     for part in parts {
         match &part.kind {
             PartKind::Text { text, citations: own } => {
                 join(&mut words, "", text);
-                citations.extend(own.map(annotations::expressible).unwrap_or_default());
+                let place = (said, said + characters(text));
+                said = place.1;
+                citations.extend(own.map(Annotation::all).unwrap_or_default().into_iter().map(|one| (one, place)));
             }
             PartKind::Refusal(text) => join(&mut refusal, "", text),
             PartKind::Thinking(text) if !text.is_empty() => join(&mut thoughts, THOUGHTS_APART, text),
@@ -118,7 +137,9 @@ fn write_words(parts: &[Part<'_>], has_calls: bool, message: &mut JsonObject<'_>
         message.value("reasoning_content", |into| thoughts.write(into));
     }
     if !citations.is_empty() {
-        message.value("annotations", |into| annotations::write(&citations, into));
+        message.value("annotations", |into| {
+            write_list(into, &citations, |(annotation, words), into| annotation.write(*words, into));
+        });
     }
 }
 

@@ -4,6 +4,7 @@
 //! it behind `thought=`, encrypted thoughts behind `redacted=`.
 
 use crate::json_view::Text;
+use crate::neutral::signed_by::CHAT_REASONING;
 use crate::neutral::{Part, PartKind};
 
 /// What stands before each proof in an id.
@@ -27,7 +28,11 @@ impl<'text> Proof<'text> {
     /// The proof that a part before a tool call has for it.
     pub(super) fn of_thought(part: &Part<'text>) -> Option<Self> {
         match &part.kind {
-            PartKind::Thinking(_) => part.signature.clone().map(Self::Thought),
+            // What only says where thoughts came from needs no carrying: they have a field of their own here.
+            PartKind::Thinking(_) => {
+                let proof = part.signature.as_ref().filter(|proof| proof.escaped() != CHAT_REASONING);
+                proof.cloned().map(Self::Thought)
+            }
             PartKind::RedactedThinking(data) => Some(Self::Redacted(data.clone())),
             _ => None,
         }

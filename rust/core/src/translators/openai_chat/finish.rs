@@ -27,7 +27,7 @@ const READ: [(&str, Finish); 16] = [
     ("model_context_window_exceeded", Finish::Length),
 ];
 
-/// In the order of [`Finish`]. OpenAI's SDK knows no words but these.
+/// In the order of [`Finish`]. OpenAI's SDK knows no words but these. A refusal in words is an answer to OpenAI.
 const WRITTEN: [(Finish, &str); 9] = [
     (Finish::Stop, "stop"),
     (Finish::StopSequence, "stop"),
@@ -48,14 +48,20 @@ pub(super) fn read(reason: View<'_>, has_calls: bool) -> Option<Finish> {
     Some(with_calls(known.map_or(Finish::Other, |(_, finish)| *finish), has_calls))
 }
 
+/// The reason of an answer that says in words of its own that it refuses, if it does.
+pub(super) fn with_refusal(finish: Finish, refuses: bool) -> Finish {
+    if finish == Finish::Stop && refuses { Finish::Refusal } else { finish }
+}
+
 /// The reason, where there may be tool calls.
 pub(super) fn with_calls(finish: Finish, has_calls: bool) -> Finish {
     if finish == Finish::Stop && has_calls { Finish::ToolCalls } else { finish }
 }
 
-/// The word for it. `is_legacy`: the client knows functions, not tools.
-pub(super) fn word(finish: Finish, is_legacy: bool) -> &'static str {
+/// The word for it. `refuses`: the answer says why. `is_legacy`: the client knows functions, not tools.
+pub(super) fn word(finish: Finish, refuses: bool, is_legacy: bool) -> &'static str {
     match WRITTEN[finish as usize].1 {
+        _ if finish == Finish::Refusal && refuses => "stop",
         "tool_calls" if is_legacy => "function_call",
         word => word,
     }
@@ -82,7 +88,11 @@ mod tests {
             let view = View::read(object.as_bytes(), 4).ok().and_then(|view| view.get("a")).expect("a");
             assert_eq!(read(view, has_calls), expected, "{reason}");
         }
-        assert_eq!((word(Finish::ToolCalls, false), word(Finish::ToolCalls, true)), ("tool_calls", "function_call"));
-        assert_eq!((word(Finish::Refusal, true), word(Finish::Pause, false)), ("content_filter", "stop"));
+        assert_eq!(
+            (word(Finish::ToolCalls, false, false), word(Finish::ToolCalls, false, true)),
+            ("tool_calls", "function_call")
+        );
+        assert_eq!((word(Finish::Refusal, false, true), word(Finish::Pause, false, false)), ("content_filter", "stop"));
+        assert_eq!((word(Finish::Refusal, true, false), word(Finish::Stop, true, false)), ("stop", "stop"));
     }
 }

@@ -7,6 +7,7 @@ use super::part_reader::{self, text, wrong};
 use super::said;
 use crate::failure::Failure;
 use crate::json_view::{Kind, Text, View};
+use crate::neutral::signed_by::CHAT_REASONING;
 use crate::neutral::{Arguments, Part, PartKind, Request, Role, Turn, Unexpressed};
 
 /// Reads messages into a request.
@@ -132,7 +133,7 @@ impl<'text> Message<'text> {
     ) -> Result<Vec<Part<'text>>, Failure> {
         let mut parts = Vec::new();
         let thoughts = said::reasoning(self.reasoning_content, self.reasoning);
-        parts.extend(thoughts.map(|text| Part::new(PartKind::Thinking(text))));
+        parts.extend(thoughts.map(said::thought));
         parts.append(&mut part_reader::read(self.content)?);
         if let Some(annotations) = self.annotations.filter(|list| !list.elements().is_empty()) {
             let words = parts.iter_mut().find_map(|part| match &mut part.kind {
@@ -187,8 +188,10 @@ fn read_call<'text>(
             Proof::Redacted(data) => before.push(Part::new(PartKind::RedactedThinking(data))),
             Proof::Thought(proof) => match parts.first_mut() {
                 // Whose thoughts they are is sure only where there is one proof for them.
-                Some(Part { kind: PartKind::Thinking(_), signature: slot @ None, .. }) if is_one && !has_calls => {
-                    *slot = Some(proof);
+                Some(Part { kind: PartKind::Thinking(_), signature, .. })
+                    if is_one && !has_calls && signature.as_ref().is_none_or(is_of_chat) =>
+                {
+                    *signature = Some(proof);
                 }
                 _ => before.push(Part { signature: Some(proof), ..Part::new(PartKind::Thinking(Text::default())) }),
             },
@@ -198,6 +201,11 @@ fn read_call<'text>(
     parts.splice(start..start, before);
     parts.push(Part { signature, ..Part::new(PartKind::ToolCall { id, name, arguments }) });
     Ok(())
+}
+
+/// Whether it only says where thoughts came from.
+fn is_of_chat(proof: &Text<'_>) -> bool {
+    proof.escaped() == CHAT_REASONING
 }
 
 fn read_function(function: View<'_>) -> Result<(Text<'_>, Arguments<'_>), Failure> {

@@ -4,15 +4,21 @@
 //! says, and takes only text in them. So of the user's turns in a row the results come first, then what pictures and
 //! documents they had, then the rest.
 
+use super::answer_writer::THOUGHTS_APART;
 use super::part_writer::{self, is_written};
 use crate::failure::Failure;
 use crate::json_object::{JsonObject, write_list};
 use crate::json_view::Text;
+use crate::neutral::signed_by::CHAT_REASONING;
 use crate::neutral::{Arguments, Part, PartKind, Request, Role, Turn};
 
 /// Writes the array of messages.
 pub(super) fn write(request: &Request<'_>, into: &mut Vec<u8>) -> Result<(), Failure> {
-    let mut messages = Messages { into, is_empty: true };
+    let calls_tools = |turn: &Turn<'_>| turn.parts.iter().any(|part| call(part).is_some());
+    let is_thought = |turn: &Turn<'_>| turn.parts.iter().any(|part| own_thought(part).is_some());
+    // The vendors that want thoughts back want them with calls, of every turn once there is one.
+    let returns_thoughts = request.turns.iter().any(calls_tools) && request.turns.iter().any(is_thought);
+    let mut messages = Messages { into, is_empty: true, returns_thoughts };
     messages.into.push(b'[');
     if !request.instructions.is_empty() {
         messages.write_plain("system", None, &request.instructions)?;
@@ -37,6 +43,8 @@ pub(super) fn write(request: &Request<'_>, into: &mut Vec<u8>) -> Result<(), Fai
 struct Messages<'into> {
     into: &'into mut Vec<u8>,
     is_empty: bool,
+    /// The history has thoughts that this provider gave, and calls.
+    returns_thoughts: bool,
 }
 
 impl Messages<'_> {
@@ -65,7 +73,9 @@ impl Messages<'_> {
     fn write_user(&mut self, turns: &[Turn<'_>]) -> Result<(), Failure> {
         let mut beside = Vec::new();
         for part in turns.iter().flat_map(|turn| &turn.parts) {
-            if let PartKind::ToolResult { id, content, .. } = &part.kind {
+            if let PartKind::ToolResult { id, content, is_error, .. } = &part.kind {
+                let failed = is_error.then(|| Part::failed(content));
+                let content = failed.as_deref().unwrap_or(content);
                 let is_text = |part: &&Part<'_>| matches!(part.kind, PartKind::Text { .. });
                 let texts: Vec<_> = content.iter().filter(is_text).collect();
                 beside.extend(content.iter().filter(|part| !is_text(part) && is_written(part)).cloned());
@@ -100,6 +110,7 @@ impl Messages<'_> {
         if texts.is_empty() && refusal.is_none() && calls.is_empty() && !turn.parts.is_empty() {
             return Ok(());
         }
+        let returns_thoughts = self.returns_thoughts;
         let mut message = self.begin("assistant", turn.name.as_ref());
         let mut written = Ok(());
         if texts.is_empty() && (refusal.is_some() || !calls.is_empty()) {
@@ -110,6 +121,9 @@ impl Messages<'_> {
         if let Some(refusal) = refusal {
             message.value("refusal", |into| refusal.write(into));
         }
+        if returns_thoughts {
+            write_thoughts(turn, !calls.is_empty(), &mut message);
+        }
         if !calls.is_empty() {
             message.value("tool_calls", |into| {
                 write_list(into, calls, |(id, name, arguments), into| write_call(id, name, arguments, into));
@@ -117,6 +131,27 @@ impl Messages<'_> {
         }
         message.end();
         written
+    }
+}
+
+/// Thoughts that a vendor of this format gave in `reasoning_content`.
+fn own_thought<'part, 'text>(part: &'part Part<'text>) -> Option<&'part Text<'text>> {
+    match &part.kind {
+        PartKind::Thinking(text) if part.signature.as_ref().is_some_and(|own| own.escaped() == CHAT_REASONING) => {
+            Some(text)
+        }
+        _ => None,
+    }
+}
+
+/// Writes a turn's thoughts where they came from. A turn with calls that has none says so: `DeepSeek` and Moonshot refuse
+/// a history in which one lacks the field.
+fn write_thoughts(turn: &Turn<'_>, calls_tools: bool, message: &mut JsonObject<'_>) {
+    let thoughts = turn.parts.iter().filter_map(own_thought).cloned();
+    match thoughts.reduce(|before, text| before.joined(THOUGHTS_APART, &text)) {
+        Some(thoughts) => message.value("reasoning_content", |into| thoughts.write(into)),
+        None if calls_tools => message.text("reasoning_content", ""),
+        None => {}
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::json_object::JsonObject;
 use crate::json_view::Text;
-use crate::neutral::{Part, PartKind, Source};
+use crate::neutral::{Part, PartKind, Place, Source};
 
 /// A document needs a name; what it is called matters to nobody.
 const FILENAME: &str = "document.pdf";
@@ -61,7 +61,7 @@ fn write_image(source: &Source<'_>, detail: Option<&Text<'_>>, into: &mut Vec<u8
         && !media_type.escaped().starts_with("image/")
     {
         let message = format!("an image can't be of type {}", media_type.escaped());
-        return Err(Failure::invalid_request(message, Some("messages.content")));
+        return Err(Place::Image.failure(message));
     }
     let mut object = JsonObject::begin(into);
     object.text("type", "image_url");
@@ -80,9 +80,7 @@ fn write_image(source: &Source<'_>, detail: Option<&Text<'_>>, into: &mut Vec<u8
 }
 
 fn write_audio(source: &Source<'_>, into: &mut Vec<u8>) -> Result<(), Failure> {
-    let unknown = |what: &str| {
-        Failure::invalid_request(format!("sound can't be sent as {what}"), Some("messages.content.input_audio"))
-    };
+    let unknown = |what: &str| Place::Audio.failure(format!("sound can't be sent as {what}"));
     let Source::Base64 { media_type, data } = source else { return Err(unknown("an address")) };
     let decoded = media_type.decoded().unwrap_or_default();
     let format = match decoded.strip_prefix("audio/").map(|format| format.trim_start_matches("x-")) {

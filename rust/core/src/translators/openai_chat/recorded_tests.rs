@@ -112,6 +112,15 @@ fn expected_request(request: &Value) -> Value {
     let messages = request["messages"].as_array().expect("messages");
     let leading = messages.iter().take_while(|one| one["role"] == "system" || one["role"] == "developer").count();
     let mut written: Vec<Value> = messages[leading..].iter().map(message).collect();
+    // Vendors with thoughts in this field want them back once there are calls, and of turns with calls something.
+    let thoughts = |message: &Value| some(&message["reasoning_content"]).filter(|thoughts| thoughts != "");
+    let calls = |message: &Value| message["tool_calls"].as_array().is_some_and(|calls| !calls.is_empty());
+    if messages.iter().any(|message| thoughts(message).is_some()) && messages.iter().any(calls) {
+        for (written, sent) in written.iter_mut().zip(&messages[leading..]) {
+            let returned = thoughts(sent).or(calls(sent).then(|| json!("")));
+            put(written.as_object_mut().expect("an object"), "reasoning_content", returned);
+        }
+    }
     // Instructions before the first turn are one message, nameless.
     let instructions: Vec<Value> = messages[..leading].iter().map(|one| content(&one["content"])).collect();
     match instructions.as_slice() {

@@ -3,6 +3,8 @@
 //! Source: OpenAI API reference; Mistral API reference, "Reasoning" (`thinking` chunks in a message's content).
 
 use crate::json_view::{Kind, Text, View};
+use crate::neutral::signed_by::CHAT_REASONING;
+use crate::neutral::{Part, PartKind};
 
 /// A piece of content.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,9 +41,22 @@ pub(super) fn thoughts(thinking: View<'_>) -> Vec<Text<'_>> {
     }
 }
 
-/// The thoughts beside the content, by whichever name; where both are there they are the same.
-pub(super) fn reasoning<'text>(content: Option<View<'text>>, plain: Option<View<'text>>) -> Option<Text<'text>> {
-    content.or(plain).and_then(View::text).filter(|text| !text.is_empty())
+/// The thoughts beside the content, by whichever name; where both are there they are the same. With what stands for
+/// their proof: vendors that write `reasoning_content` may want it back.
+pub(super) fn reasoning<'text>(
+    content: Option<View<'text>>,
+    plain: Option<View<'text>>,
+) -> Option<(Text<'text>, Option<&'static str>)> {
+    let text = |view: Option<View<'text>>| view.and_then(View::text).filter(|text| !text.is_empty());
+    match text(content) {
+        Some(own) => Some((own, Some(CHAT_REASONING))),
+        None => text(plain).map(|own| (own, None)),
+    }
+}
+
+/// The same as a part.
+pub(super) fn thought<'text>((text, proof): (Text<'text>, Option<&'static str>)) -> Part<'text> {
+    Part { signature: proof.map(Text::of), ..Part::new(PartKind::Thinking(text)) }
 }
 
 /// Log probabilities with something in them.

@@ -25,6 +25,7 @@ struct Choice {
     index: u32,
     parts: PartsInOrder,
     calls: StreamCalls,
+    refuses: bool,
     is_finished: bool,
 }
 
@@ -120,8 +121,9 @@ impl Choice {
             };
             *slot = Some(value).filter(|value| !value.is_null());
         }
-        if let Some(text) = said::reasoning(reasoning_content, reasoning) {
+        if let Some((text, proof)) = said::reasoning(reasoning_content, reasoning) {
             self.say(Begun::Thinking, text, events);
+            proof.into_iter().for_each(|proof| self.parts.prove(proof));
         }
         for said in content.map(said::read).unwrap_or_default() {
             match said {
@@ -130,6 +132,7 @@ impl Choice {
             }
         }
         if let Some(text) = refusal.and_then(View::text).filter(|text| !text.is_empty()) {
+            self.refuses = true;
             self.say(Begun::Refusal, text, events);
         }
         for citation in annotations.map(View::elements).unwrap_or_default() {
@@ -156,6 +159,7 @@ impl Choice {
         {
             self.is_finished = true;
             self.parts.end(self.index, events);
+            let reason = finish::with_refusal(reason, self.refuses);
             events.push(Event::Finish { choice: self.index, reason, stop_sequence: None });
         }
     }

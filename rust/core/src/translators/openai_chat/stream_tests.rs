@@ -110,7 +110,9 @@ fn a_stream_of_another_dialect_to_the_byte() {
         &delta(r#""reasoning_content":"one""#),
         &delta(r#""reasoning_content":"\n\ntwo""#),
         &delta(r#""content":"é\n""#),
-        &delta(r#""annotations":[{"type":"url_citation","url_citation":{"url":"u"}}]"#),
+        &delta(
+            r#""annotations":[{"type":"url_citation","url_citation":{"start_index":0,"end_index":2,"url":"u","title":""}}]"#,
+        ),
     ];
     let behind_ping: [&str; 7] = [
         &call(0, "a~sig~thought=anthropic:s1"),
@@ -261,6 +263,7 @@ fn the_reader_says_each_thing_once() {
         Event::Logprobs { choice: 0, logprobs: view(r#"{"content":[]}"#) },
         Event::End { choice: 0, part: 0 },
         finish(0, Finish::Stop),
+        Event::Signature { choice: 1, part: 0, signature: Text::of("chat:reasoning_content") },
         Event::End { choice: 1, part: 0 },
         finish(1, Finish::Stop),
         Event::Usage(Usage { input_tokens: 1, output_tokens: 2, ..Usage::default() }),

@@ -2,14 +2,17 @@
 //!
 //! A tool call's first chunk waits for the event behind its beginning: that may be the signature, which the id carries.
 
-use super::answer_writer::{THOUGHTS_APART, knows_functions_only};
+use super::annotations::Annotation;
+use super::answer_writer::{THOUGHTS_APART, knows_functions_only, write_logprobs};
 use super::call_id::{self, Proof};
-use super::{annotations, finish, usage_writer};
+use super::{finish, usage_writer};
 use crate::dialects::openai_chat::END_EVENT;
-use crate::json_object::JsonObject;
+use crate::json_object::{JsonObject, write_list};
 use crate::json_view::{Text, View};
+use crate::neutral::signed_by::CHAT_REASONING;
 use crate::neutral::{Begun, Event, Finish};
 use crate::translators::Replying;
+use crate::translators::web_citation::{WebCitation, characters};
 use crate::usage::Usage;
 
 /// A comment, which clients' readers pass over.
@@ -32,12 +35,19 @@ pub struct StreamWriter {
 struct Choice {
     index: u32,
     parts: Vec<(u32, Kind)>,
+    /// Where each part of words begins, in characters.
+    starts: Vec<(u32, u64)>,
     calls: u32,
     /// Proofs for the next tool call.
     proofs: Vec<Proof<'static>>,
     waiting: Option<WaitingCall>,
     /// Thoughts were written, so the next ones are set apart.
     has_thoughts: bool,
+    refuses: bool,
+    /// Characters of words so far.
+    said: u64,
+    /// Citations of words that are not all said, by part.
+    cited: Vec<(u32, WebCitation<'static>)>,
     is_finished: bool,
 }
 
@@ -57,6 +67,12 @@ struct WaitingCall {
     index: u32,
     id: Text<'static>,
     name: Text<'static>,
+}
+
+impl Choice {
+    fn start_of(&self, part: u32) -> u64 {
+        self.starts.iter().rev().find(|(own, _)| *own == part).map_or(0, |(_, start)| *start)
+    }
 }
 
 impl StreamWriter {
@@ -93,21 +109,14 @@ impl StreamWriter {
             Event::Begin { choice, part, kind } => self.begin(*choice, *part, kind, written),
             Event::Piece { choice, part, text } => self.piece(*choice, *part, text, written),
             Event::Signature { choice, part, signature } => self.signature(*choice, *part, signature, written),
-            Event::Citation { choice, citation, .. } => {
+            Event::Citation { choice, part, citation } => self.cite(*choice, *part, *citation, written),
+            Event::End { choice, part } => {
                 let position = self.settled(*choice, written);
-                let annotations = annotations::expressible(*citation);
-                if !annotations.is_empty() {
-                    let add = |delta: &mut JsonObject<'_>| {
-                        delta.value("annotations", |into| annotations::write(&annotations, into));
-                    };
-                    self.chunk(position, None, None, written, add);
-                }
-            }
-            Event::End { choice, .. } => {
-                self.settled(*choice, written);
+                self.write_cited(position, Some(*part), written);
             }
             Event::Finish { choice, reason, .. } => {
                 let position = self.settled(*choice, written);
+                self.write_cited(position, None, written);
                 self.finish(position, *reason, written);
             }
             Event::Logprobs { choice, logprobs } => {
@@ -124,8 +133,14 @@ impl StreamWriter {
         let position = self.settled(choice, written);
         let choice = &mut self.choices[position];
         let kind = match kind {
-            Begun::Text => Kind::Text,
-            Begun::Refusal => Kind::Refusal,
+            Begun::Text => {
+                choice.starts.push((part, choice.said));
+                Kind::Text
+            }
+            Begun::Refusal => {
+                choice.refuses = true;
+                Kind::Refusal
+            }
             Begun::Thinking if choice.has_thoughts => Kind::MoreThinking,
             Begun::Thinking => Kind::Thinking,
             Begun::RedactedThinking(data) => {
@@ -151,7 +166,10 @@ impl StreamWriter {
             return;
         }
         let (name, apart) = match *kind {
-            Kind::Text => ("content", ""),
+            Kind::Text => {
+                choice.said += characters(text);
+                ("content", "")
+            }
             Kind::Refusal => ("refusal", ""),
             Kind::Thinking | Kind::MoreThinking => {
                 let apart = if *kind == Kind::MoreThinking { THOUGHTS_APART } else { "" };
@@ -186,22 +204,68 @@ impl StreamWriter {
             return;
         }
         let kind = choice.parts.iter().rev().find(|(own, _)| *own == part).map(|(_, kind)| *kind);
-        if matches!(kind, Some(Kind::Thinking | Kind::MoreThinking)) {
+        let is_carried = signature.escaped() != CHAT_REASONING;
+        if is_carried && matches!(kind, Some(Kind::Thinking | Kind::MoreThinking)) {
             choice.proofs.push(Proof::Thought(signature.clone().into_owned()));
         }
+    }
+
+    /// A citation that says which words it is about is written at once, any other when its part is whole.
+    fn cite(&mut self, choice: u32, part: u32, citation: View<'_>, written: &mut Vec<u8>) {
+        let position = self.settled(choice, written);
+        for annotation in Annotation::all(citation) {
+            match annotation {
+                Annotation::Web(web) => self.choices[position].cited.push((part, web.into_owned())),
+                said => {
+                    let start = self.choices[position].start_of(part);
+                    self.chunk(position, None, None, written, |delta| {
+                        delta.value("annotations", |into| {
+                            write_list(into, [said], |one, into| one.write((start, start), into))
+                        });
+                    });
+                }
+            }
+        }
+    }
+
+    /// Writes citations of a part that is whole; of all parts, if none is named.
+    fn write_cited(&mut self, position: usize, part: Option<u32>, written: &mut Vec<u8>) {
+        let choice = &mut self.choices[position];
+        let is_meant = |own: u32| part.is_none_or(|part| part == own);
+        let (whole, rest) = std::mem::take(&mut choice.cited).into_iter().partition(|(own, _)| is_meant(*own));
+        choice.cited = rest;
+        let whole: Vec<(u32, WebCitation<'_>)> = whole;
+        if whole.is_empty() {
+            return;
+        }
+        let choice = &self.choices[position];
+        self.chunk(position, None, None, written, |delta| {
+            delta.value("annotations", |into| {
+                write_list(into, &whole, |(part, web), into| {
+                    web.write_chat((choice.start_of(*part), choice.said), into)
+                });
+            });
+        });
     }
 
     fn finish(&mut self, position: usize, reason: Finish, written: &mut Vec<u8>) {
         if std::mem::replace(&mut self.choices[position].is_finished, true) {
             return;
         }
-        self.chunk(position, None, Some(finish::word(reason, self.is_legacy)), written, |_| {});
+        self.chunk(
+            position,
+            None,
+            Some(finish::word(reason, self.choices[position].refuses, self.is_legacy)),
+            written,
+            |_| {},
+        );
     }
 
     fn done(&mut self, written: &mut Vec<u8>) {
         self.choice(0, written);
         for position in 0..self.choices.len() {
             self.write_waiting(position, written);
+            self.write_cited(position, None, written);
             self.finish(position, finish::with_calls(Finish::Stop, self.choices[position].calls > 0), written);
         }
         if let (true, Some(usage)) = (self.includes_usage, self.usage) {
@@ -292,7 +356,7 @@ impl StreamWriter {
                 let mut choice = JsonObject::begin(into);
                 choice.number("index", index);
                 choice.object("delta", fill);
-                choice.literal("logprobs", logprobs.map_or("null", View::raw).as_bytes());
+                choice.value("logprobs", |into| write_logprobs(logprobs, into));
                 choice.text_or_null("finish_reason", finish_reason);
                 choice.end();
                 into.push(b']');

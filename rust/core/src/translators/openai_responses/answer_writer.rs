@@ -1,6 +1,6 @@
 //! An answer for the client, whole.
 
-use super::output_item::{COMPLETED, Content, ItemKind, OutputItem, annotation, logprobs};
+use super::output_item::{COMPLETED, Cited, Content, ItemKind, OutputItem, cited, logprobs, of_part};
 use super::request_writer::service_tier;
 use super::response_object::{Progress, ResponseObject, repeated, status};
 use super::signature;
@@ -17,7 +17,9 @@ pub fn write_answer(answer: &Answer<'_>, replying: &Replying<'_>) -> Vec<u8> {
     let mut output =
         Output { response: ResponseObject::new(&id, &model, created, &repeated(replying.request)), items: Vec::new() };
     answer.choices.iter().for_each(|choice| output.choice(choice));
-    let (status, reason) = status(answer.choices.first().and_then(|choice| choice.finish));
+    let first = answer.choices.first();
+    let refuses = first.is_some_and(|choice| choice.parts.iter().any(|part| matches!(part.kind, PartKind::Refusal(_))));
+    let (status, reason) = status(first.and_then(|choice| choice.finish), refuses);
     let completed_unix_s = (status == COMPLETED).then_some(replying.now_unix_s);
     let progress = Progress { status, reason, completed_unix_s, usage: answer.usage };
     let mut written = Vec::with_capacity(2_048);
@@ -50,7 +52,8 @@ impl Output {
             self.logprobs(probabilities, first);
         }
         if let Some(last) = self.items[first..].last_mut() {
-            last.status = status(choice.finish).0;
+            let refuses = choice.parts.iter().any(|part| matches!(part.kind, PartKind::Refusal(_)));
+            last.status = status(choice.finish, refuses).0;
         }
     }
 
@@ -70,10 +73,14 @@ impl Output {
         }
         match &part.kind {
             PartKind::Text { text, citations } => {
-                let annotations = citations.map(View::elements).unwrap_or_default();
+                let citations = citations.map(View::elements).unwrap_or_default();
+                let annotations = citations.into_iter().filter_map(cited).map(|cited| match cited {
+                    Cited::Said(annotation) => annotation,
+                    Cited::OfPart(web) => of_part(&web, text.escaped()),
+                });
                 let content = Content {
                     text: text.escaped().to_owned(),
-                    annotations: annotations.into_iter().filter_map(annotation).collect(),
+                    annotations: annotations.collect(),
                     ..Content::default()
                 };
                 self.content(content, first);

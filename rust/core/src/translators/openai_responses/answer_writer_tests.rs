@@ -96,7 +96,7 @@ fn proofs_survive_a_client_that_resends_its_history() {
 
 #[test]
 fn citations_and_probabilities_of_openai_in_their_form_here() {
-    let source = r#"{"c":[{"type":"url_citation","url_citation":{"url":"u","start_index":0}},{"type":"url_citation","url":"v"},
+    let source = r#"{"c":[{"type":"url_citation","url_citation":{"url":"u","start_index":0,"end_index":1}},{"type":"url_citation","url":"v"},
         {"type":"char_location","cited_text":"w"},{"type":"file_path","file_path":{}}],
         "l":{"content":[{"token":"a","logprob":-1.0}],"refusal":null}}"#;
     let citations = view(source).get("c");
@@ -107,7 +107,8 @@ fn citations_and_probabilities_of_openai_in_their_form_here() {
     };
     let answer = written(&Answer { choices: vec![choice], ..Answer::default() }, &REPLYING);
     let expected = concat!(
-        r#""annotations":[{"type":"url_citation","url":"u","start_index":0},{"type":"url_citation","url":"v"},"#,
+        r#""annotations":[{"type":"url_citation","url":"u","start_index":0,"end_index":1},"#,
+        r#"{"type":"url_citation","start_index":0,"end_index":1,"url":"v","title":""},"#,
         r#"{"type":"file_path"}],"logprobs":[{"token":"a","logprob":-1.0}]"#,
     );
     assert!(answer.contains(expected), "{answer}");

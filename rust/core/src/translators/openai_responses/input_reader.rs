@@ -127,7 +127,7 @@ fn read_result<'text>(item: View<'text>, request: &mut Request<'text>) -> Result
     let result = Part::new(PartKind::ToolResult {
         id: needed_text(item, "call_id", "input.call_id")?,
         name: None,
-        // The only place that this dialect has for it; the writer says it so.
+        // The only place that this dialect has for it; providers are told in words, which models read.
         is_error: item.get("status").is_some_and(|status| status.is("incomplete")),
         content: read_content(output, "input.output", request)?,
     });

@@ -103,14 +103,12 @@ impl Items<'_> {
     }
 
     fn function_call_output(&mut self, id: &Text<'_>, is_error: bool, output: &[Part<'_>]) {
-        let output: Vec<_> = output.iter().collect();
+        let failed = is_error.then(|| Part::failed(output));
+        let output: Vec<_> = failed.as_deref().unwrap_or(output).iter().collect();
         self.item(|item| {
             item.text("type", "function_call_output");
             item.value("call_id", |into| id.write(into));
             item.value("output", |into| write_content(&output, false, into));
-            if is_error {
-                item.text("status", "incomplete");
-            }
         });
     }
 }

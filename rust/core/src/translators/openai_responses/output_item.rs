@@ -1,7 +1,8 @@
 //! Output items as a client is told of them, once they are whole. Texts are kept as they stand between their quotes.
 
 use crate::json_object::{JsonObject, write_list};
-use crate::json_view::{Kind, View};
+use crate::json_view::{Kind, Text, View};
+use crate::translators::web_citation::{WebCitation, characters};
 
 /// Where an item is: `in_progress`, `completed`, `incomplete`.
 pub(super) type Status = &'static str;
@@ -113,11 +114,34 @@ pub(super) fn write_raw_list(elements: &[String], into: &mut Vec<u8>) {
     write_list(into, elements, |element, into| into.extend_from_slice(element.as_bytes()));
 }
 
-/// Annotations of this dialect, which chat says with one more level.
+/// Annotations of this dialect, which chat says with one more level; citations of the web of other dialects become one.
 const ANNOTATIONS: [&str; 4] = ["container_file_citation", "file_citation", "file_path", "url_citation"];
 
-/// A citation as an annotation, if it is one of OpenAI's; what other vendors cite has no form here.
-pub(super) fn annotation(citation: View<'_>) -> Option<String> {
+/// What a citation comes to here.
+pub(super) enum Cited {
+    /// An annotation as JSON.
+    Said(String),
+    /// Of words that it does not count: all of its part.
+    OfPart(WebCitation<'static>),
+}
+
+/// A citation as an annotation, if it is OpenAI's or of the web; what else other vendors cite has no form here.
+pub(super) fn cited(citation: View<'_>) -> Option<Cited> {
+    match WebCitation::read(citation) {
+        Some(web) if web.span.is_none() => Some(Cited::OfPart(web.into_owned())),
+        _ => annotation(citation).map(Cited::Said),
+    }
+}
+
+/// A citation of all words of a part.
+pub(super) fn of_part(web: &WebCitation<'_>, text: &str) -> String {
+    let mut written = Vec::new();
+    // Escaped already, and `after` copies.
+    web.write_responses((0, characters(&Text::default().after(text))), &mut written);
+    String::from_utf8(written).unwrap_or_default()
+}
+
+fn annotation(citation: View<'_>) -> Option<String> {
     let kind = citation.get("type").and_then(View::decoded)?;
     let kind = ANNOTATIONS.into_iter().find(|own| *own == kind)?;
     let Some(nested) = citation.get(kind).filter(|nested| nested.kind() == Kind::Object) else {

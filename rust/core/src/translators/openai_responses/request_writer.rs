@@ -50,12 +50,13 @@ pub fn write_request(request: &Request<'_>, target: &Target<'_>) -> Result<Vec<u
     object.value("input", |into| input_writer::write_input(before, &request.turns, into));
     if !request.tools.is_empty() {
         object.value("tools", |into| write_list(into, &request.tools, write_tool));
-    }
-    if let Some(choice) = &request.tool_choice {
-        object.value("tool_choice", |into| write_tool_choice(choice, into));
-    }
-    if let Some(parallel) = request.parallel_tool_calls {
-        object.flag("parallel_tool_calls", parallel);
+        // A choice of tools that are not there is refused.
+        if let Some(choice) = &request.tool_choice {
+            object.value("tool_choice", |into| write_tool_choice(choice, into));
+        }
+        if let Some(parallel) = request.parallel_tool_calls {
+            object.flag("parallel_tool_calls", parallel);
+        }
     }
     if let Some(format) = request.output_format.as_ref().filter(|format| **format != OutputFormat::Text) {
         object.object("text", |text| text.value("format", |into| write_format(format, into)));

@@ -43,8 +43,10 @@ const FINISHES: [(Finish, Status, Option<&str>); 9] = [
     (Finish::Other, COMPLETED, None),
 ];
 
-/// Status and reason of a finish; one that nobody told is as good as any.
-pub(super) fn status(finish: Option<Finish>) -> (Status, Option<&'static str>) {
+/// Status and reason of a finish; one that nobody told is as good as any. `refuses`: the answer says in words why it is
+/// none. A refusal without is not told from a filter.
+pub(super) fn status(finish: Option<Finish>, refuses: bool) -> (Status, Option<&'static str>) {
+    let finish = if finish == Some(Finish::Refusal) && !refuses { Some(Finish::ContentFilter) } else { finish };
     let row = FINISHES.iter().find(|(own, ..)| Some(*own) == finish);
     row.map_or((COMPLETED, None), |(_, status, reason)| (status, *reason))
 }

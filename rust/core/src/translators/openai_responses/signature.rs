@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::json_view::{Text, View};
-use crate::translators::signed_by::{OPENAI as VENDOR, REDACTED};
+use crate::neutral::signed_by::{OPENAI as VENDOR, REDACTED};
 
 /// The neutral signature of a provider's reasoning item.
 pub(super) fn of_item(item: View<'_>) -> Option<Text<'static>> {

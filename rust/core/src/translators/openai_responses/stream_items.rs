@@ -4,10 +4,11 @@
 //! all of them in the last event.
 
 use super::output_item::{
-    Content, IN_PROGRESS, ItemKind, OutputItem, Status, write_escaped, write_raw_list, write_summary,
+    Content, IN_PROGRESS, ItemKind, OutputItem, Status, of_part, write_escaped, write_raw_list, write_summary,
 };
 use super::response_object::{Progress, ResponseObject};
 use crate::json_object::JsonObject;
+use crate::translators::web_citation::WebCitation;
 
 const OUTPUT_TEXT_DELTA: &str = "response.output_text.delta";
 
@@ -27,6 +28,8 @@ pub(super) struct StreamItem {
     /// Indexes of its parts that are not whole.
     open: Vec<usize>,
     pub(super) is_done: bool,
+    /// Citations of parts that are not whole.
+    cited: Vec<(usize, WebCitation<'static>)>,
 }
 
 impl StreamItem {
@@ -68,7 +71,7 @@ impl StreamItems {
         let index = self.items.len();
         let item = OutputItem { id: self.response.item_id(&kind, index), status: IN_PROGRESS, kind };
         item_frame("response.output_item.added", &item, index, &mut self.sequence_number, written);
-        self.items.push(StreamItem { item, choice, open: Vec::new(), is_done: false });
+        self.items.push(StreamItem { item, choice, open: Vec::new(), is_done: false, cited: Vec::new() });
         index
     }
 
@@ -158,8 +161,30 @@ impl StreamItems {
         own.reopen(Some(inner));
     }
 
+    /// Where words of a message are from, once all of them are there.
+    pub(super) fn cite(&mut self, index: usize, inner: usize, web: WebCitation<'static>) {
+        let Some(own) = self.items.get_mut(index) else { return };
+        own.cited.push((inner, web));
+        own.reopen(Some(inner));
+    }
+
+    fn write_cited(&mut self, index: usize, inner: usize, written: &mut Vec<u8>) {
+        let Some(own) = self.items.get_mut(index) else { return };
+        let (whole, rest): (Vec<_>, _) = std::mem::take(&mut own.cited).into_iter().partition(|(own, _)| *own == inner);
+        own.cited = rest;
+        for (_, web) in whole {
+            let text = match &self.items[index].item.kind {
+                ItemKind::Message(contents) => contents.get(inner).map(|content| content.text.as_str()),
+                _ => None,
+            };
+            let annotation = of_part(&web, text.unwrap_or_default());
+            self.annotation(index, inner, annotation, written);
+        }
+    }
+
     /// A part of an item is whole.
     pub(super) fn close_inner(&mut self, index: usize, inner: usize, written: &mut Vec<u8>) {
+        self.write_cited(index, inner, written);
         let Some(StreamItem { item, open, .. }) = self.items.get_mut(index) else { return };
         let Some(position) = open.iter().position(|one| *one == inner) else { return };
         open.remove(position);

@@ -4,7 +4,7 @@
 //! begins closes it. A tool call is announced with what follows its beginning: the proof of the thought behind it, where
 //! there is one, has to stand before it.
 
-use super::output_item::{COMPLETED, Content, IN_PROGRESS, ItemKind, annotation, logprobs};
+use super::output_item::{COMPLETED, Cited, Content, IN_PROGRESS, ItemKind, cited, logprobs};
 use super::response_object::{Progress, ResponseObject, repeated, status};
 use super::signature;
 use super::stream_items::{Inner, StreamItem, StreamItems};
@@ -28,6 +28,7 @@ pub struct StreamWriter {
     parts: Vec<PartPlace>,
     waiting: Option<WaitingCall>,
     finish: Option<Finish>,
+    refuses: bool,
     usage: Option<Usage>,
     is_done: bool,
 }
@@ -64,6 +65,7 @@ impl StreamWriter {
             parts: Vec::new(),
             waiting: None,
             finish: None,
+            refuses: false,
             usage: None,
             is_done: false,
         }
@@ -101,7 +103,7 @@ impl StreamWriter {
             Event::Logprobs { choice, logprobs: value } => self.output.logprobs(*choice, logprobs(*value), written),
             Event::Finish { choice, reason, .. } => {
                 self.finish = self.finish.or(Some(*reason));
-                self.output.close_where(status(Some(*reason)).0, written, |item| item.choice == *choice);
+                self.output.close_where(status(Some(*reason), self.refuses).0, written, |item| item.choice == *choice);
             }
             Event::Done => self.done(written),
             Event::Start { .. } | Event::Signature { .. } | Event::Usage(_) | Event::Ping => {}
@@ -130,6 +132,7 @@ impl StreamWriter {
         if open.is_none() {
             self.output.close_where(COMPLETED, written, |item| item.choice == choice && item.is_idle());
         }
+        self.refuses |= *kind == Begun::Refusal;
         let (item, inner) = match kind {
             Begun::ToolCall { id, name } => {
                 let (call_id, name) = (id.escaped().to_owned(), name.escaped().to_owned());
@@ -177,8 +180,12 @@ impl StreamWriter {
 
     fn citation(&mut self, choice: u32, part: u32, citation: View<'_>, written: &mut Vec<u8>) {
         let Some(place) = self.place(choice, part).copied() else { return };
-        if let (Some(inner), Some(annotation)) = (place.inner, annotation(citation)) {
-            self.output.annotation(place.item, inner, annotation, written);
+        match (place.inner, cited(citation)) {
+            (Some(inner), Some(Cited::Said(annotation))) => {
+                self.output.annotation(place.item, inner, annotation, written);
+            }
+            (Some(inner), Some(Cited::OfPart(web))) => self.output.cite(place.item, inner, web),
+            _ => {}
         }
     }
 
@@ -229,7 +236,7 @@ impl StreamWriter {
 
     fn done(&mut self, written: &mut Vec<u8>) {
         self.is_done = true;
-        let (status, reason) = status(self.finish);
+        let (status, reason) = status(self.finish, self.refuses);
         self.output.close_where(status, written, |_| true);
         let kind = if status == COMPLETED { "response.completed" } else { "response.incomplete" };
         let progress = Progress { status, reason, completed_unix_s: None, usage: self.usage };

@@ -210,7 +210,10 @@ fn citations_and_probabilities() {
     let stream = written(&events);
     let response = follow(stream.as_bytes()).expect("an end");
     let content = &response["output"][0]["content"][0];
-    assert_eq!(content["annotations"], json!([{"type": "url_citation", "url": "u"}]));
+    assert_eq!(
+        content["annotations"],
+        json!([{"type": "url_citation", "start_index": 0, "end_index": 1, "url": "u", "title": ""}])
+    );
     assert_eq!(content["logprobs"], json!([{"token": "a"}]));
     let told = data(stream.as_bytes());
     let told =
