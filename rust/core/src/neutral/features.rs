@@ -64,6 +64,7 @@ pub enum Feature {
     Citations,
     AudioByUrl,
     FailedToolResult,
+    TopPBesideTemperature,
 }
 
 /// One row of the table; the arrays are in the order of [`Format`].
@@ -88,7 +89,7 @@ const fn row(feature: Feature, name: &'static str, fields: [&'static str; 4], cl
 }
 
 /// Every feature, in the order of [`Feature`].
-pub const TABLE: [Row; 30] = [
+pub const TABLE: [Row; 31] = [
     row(Feature::TopK, "top-k sampling", ["top_k", "", "top_k", "generationConfig.topK"], [I, I, E, E]),
     row(Feature::Seed, "a seed", ["seed", "", "", "generationConfig.seed"], [E, I, I, E]),
     row(
@@ -219,6 +220,12 @@ pub const TABLE: [Row; 30] = [
         ],
         [E, E, E, E],
     ),
+    row(
+        Feature::TopPBesideTemperature,
+        "a share of likely tokens beside a temperature",
+        ["top_p", "top_p", "top_p", "generationConfig.topP"],
+        [E, E, I, E],
+    ),
 ];
 
 impl Feature {
@@ -256,6 +263,10 @@ impl FeatureSet {
             (Feature::Seed, sampling.seed.is_some()),
             (Feature::PresencePenalty, sampling.presence_penalty.is_some_and(|value| !is_zero(value))),
             (Feature::FrequencyPenalty, sampling.frequency_penalty.is_some_and(|value| !is_zero(value))),
+            (
+                Feature::TopPBesideTemperature,
+                [sampling.temperature, sampling.top_p].iter().all(|value| value.is_some_and(is_below_one)),
+            ),
             (Feature::LogitBias, sampling.logit_bias.is_some_and(|bias| !bias.members().is_empty())),
             (Feature::SeveralChoices, request.choices.is_some_and(|choices| choices != 1)),
             (Feature::Logprobs, request.logprobs.is_some()),
@@ -303,7 +314,9 @@ impl FeatureSet {
             }
             PartKind::ToolResult { content, is_error, .. } => {
                 self.add_if(Feature::FailedToolResult, *is_error);
-                content.iter().for_each(|part| self.add_part(part));
+                for part in content {
+                    self.add_part(part);
+                }
             }
             PartKind::Thinking(_) | PartKind::RedactedThinking(_) => self.add(Feature::ThoughtsInHistory),
             PartKind::Text { citations, .. } => self.add_if(Feature::Citations, citations.is_some()),
@@ -370,6 +383,10 @@ fn keeps_thoughts(request: &Request<'_>, to: Format) -> bool {
         PartKind::RedactedThinking(data) => is_own(data),
         _ => true,
     })
+}
+
+fn is_below_one(number: &str) -> bool {
+    number.parse::<f64>().is_ok_and(|value| value < 1.0)
 }
 
 /// A penalty of nothing, however it is written.

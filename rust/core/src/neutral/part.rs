@@ -127,6 +127,15 @@ impl<'text> Part<'text> {
         content
     }
 
+    /// The words of a document in plain text, behind its title, for dialects whose documents have none.
+    #[must_use]
+    pub fn titled(name: Option<&Text<'_>>, text: &Text<'text>) -> Text<'text> {
+        match name.filter(|name| !name.is_empty()) {
+            Some(name) => name.joined("\n\n", text),
+            None => text.clone(),
+        }
+    }
+
     /// Words.
     #[must_use]
     pub fn text(text: Text<'text>) -> Self {
@@ -135,9 +144,10 @@ impl<'text> Part<'text> {
 }
 
 impl Arguments<'_> {
-    /// Writes them as a string that has JSON in it.
+    /// Writes them as a string that has JSON in it: readers parse what they get, so none are an empty object.
     pub fn write_text(&self, written: &mut Vec<u8>) {
         match self {
+            Self::Text(text) if text.is_empty() => written.extend_from_slice(b"\"{}\""),
             Self::Text(text) => text.write(written),
             Self::Object(view) => Text::of(view.raw()).write(written),
         }
@@ -199,6 +209,9 @@ mod tests {
             View::read(quoted.as_bytes(), 8).expect("an object").get("a").and_then(View::text).expect("a text");
         assert_eq!(Arguments::Text(quoted).write_object(&mut back), Ok(()));
         assert_eq!(back, object.as_bytes());
+        let mut none = Vec::new();
+        Arguments::Text(Text::default()).write_text(&mut none);
+        assert_eq!(none, b"\"{}\"");
         for wrong in ["{\"a\":", "[1]", "7"] {
             assert_eq!(Arguments::Text(Text::of(wrong)).write_object(&mut Vec::new()), Err(NotAnObject), "{wrong}");
         }

@@ -9,7 +9,13 @@ pub mod openai_responses;
 mod web_citation;
 
 #[cfg(test)]
+mod bad_input_tests;
+#[cfg(test)]
 mod every_pair_tests;
+#[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
+mod mutated;
 
 use crate::dialects;
 use crate::failure::Failure;

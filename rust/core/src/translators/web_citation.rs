@@ -116,10 +116,10 @@ mod tests {
 
     use super::*;
 
-    fn written(citation: &str, write: impl Fn(&WebCitation<'_>, &mut Vec<u8>)) -> String {
+    fn written(citation: &str, write: impl Fn(&WebCitation<'static>, &mut Vec<u8>)) -> String {
         let view = View::read_answer(citation.as_bytes(), 8).expect("an object");
         let mut written = Vec::new();
-        write(&WebCitation::read(view).expect("of the web"), &mut written);
+        write(&WebCitation::read(view).expect("of the web").into_owned(), &mut written);
         String::from_utf8(written).expect("UTF-8")
     }
 
@@ -132,9 +132,9 @@ mod tests {
         for one in [anthropic, chat, responses] {
             assert_eq!(written(one, |own, into| own.write_chat((3, 9), into)), chat);
             assert_eq!(written(one, |own, into| own.write_responses((3, 9), into)), responses);
-            assert_eq!(written(one, |own, into| own.write_gemini(into)), r#"{"web":{"uri":"u\/v","title":"\u0041"}}"#);
+            assert_eq!(written(one, WebCitation::write_gemini), r#"{"web":{"uri":"u\/v","title":"\u0041"}}"#);
             let expected = r#"{"type":"web_search_result_location","cited_text":"","encrypted_index":"","title":"\u0041","url":"u\/v"}"#;
-            assert_eq!(written(one, |own, into| own.write_anthropic(into)), expected);
+            assert_eq!(written(one, WebCitation::write_anthropic), expected);
         }
         let bare = r#"{"type":"url_citation","url":"u","start_index":0,"end_index":0}"#;
         let expected = r#"{"type":"url_citation","start_index":2,"end_index":5,"url":"u","title":""}"#;

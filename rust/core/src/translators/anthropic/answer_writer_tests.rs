@@ -51,7 +51,7 @@ fn a_whole_answer_to_the_byte() {
         r#"{"type":"tool_use","id":"call_1","name":"f","input":{"x": 1.0}}],"#,
         r#""stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":15,"cache_creation_input_tokens":3,"#,
         r#""cache_read_input_tokens":7,"cache_creation":{"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":1},"#,
-        r#""output_tokens":50,"output_tokens_details":{"thinking_tokens":30},"service_tier":"default"}}"#,
+        r#""output_tokens":50,"output_tokens_details":{"thinking_tokens":30},"service_tier":"standard"}}"#,
     );
     assert_eq!(written(&answer), expected);
 }

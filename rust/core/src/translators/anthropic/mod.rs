@@ -14,6 +14,7 @@ mod fields;
 mod finish;
 mod request_reader;
 mod request_writer;
+mod schema;
 mod stream_reader;
 mod stream_writer;
 mod thinking;

@@ -3,7 +3,10 @@
 //! Turns of one role are one message; results of tools stand first in theirs. What the provider refuses is left out: words
 //! of white space alone, thoughts that it did not sign, sampling that does not go with thinking.
 
+use std::borrow::Cow;
+
 use super::block_writer::{BlockWriter, is_blank, is_taken};
+use super::schema;
 use super::thinking::Plan;
 use crate::failure::Failure;
 use crate::json_object::{JsonObject, write_list};
@@ -141,7 +144,7 @@ fn write_tool(tool: &Tool<'_>, written: &mut Vec<u8>) {
     if let Some(description) = &tool.description {
         object.value("description", |written| description.write(written));
     }
-    object.value("input_schema", |written| write_schema(tool.parameters, written));
+    object.value("input_schema", |written| write_schema(tool, written));
     if let Some(strict) = tool.strict {
         object.flag("strict", strict);
     }
@@ -152,16 +155,19 @@ fn write_tool(tool: &Tool<'_>, written: &mut Vec<u8>) {
 }
 
 /// The provider wants arguments to be said to be an object; others take that for granted.
-fn write_schema(schema: Option<View<'_>>, written: &mut Vec<u8>) {
-    let Some(schema) = schema else {
-        return written.extend_from_slice(br#"{"type":"object","properties":{}}"#);
-    };
-    match schema.raw().strip_prefix('{') {
-        Some(rest) if schema.members().iter().all(|(key, _)| key != "type") => {
+fn write_schema(tool: &Tool<'_>, written: &mut Vec<u8>) {
+    let given = tool.parameters.map_or(r#"{"properties":{}}"#, View::raw);
+    let has_type = tool.parameters.is_some_and(|schema| schema.members().iter().any(|(key, _)| key == "type"));
+    let typed = match given.strip_prefix('{').filter(|_| !has_type) {
+        Some(rest) => {
             let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
-            written.extend_from_slice(format!("{{\"type\":\"object\"{comma}{rest}").as_bytes());
+            Cow::Owned(format!("{{\"type\":\"object\"{comma}{rest}"))
         }
-        _ => written.extend_from_slice(schema.raw().as_bytes()),
+        None => Cow::Borrowed(given),
+    };
+    match View::known(typed.as_bytes()).filter(|_| tool.strict == Some(true)) {
+        Some(schema) => schema::write_closed(schema, written),
+        None => written.extend_from_slice(typed.as_bytes()),
     }
 }
 
@@ -192,15 +198,16 @@ const TOP_P_OF_THINKING: f64 = 0.95;
 fn write_sampling(body: &mut JsonObject<'_>, request: &Request<'_>, thinks: bool) {
     let sampling = &request.sampling;
     let value = |number: &str| number.parse::<f64>().unwrap_or(0.0);
-    let temperature = sampling.temperature.filter(|_| !thinks);
+    // Models from 4.1 on refuse temperature and `top_p` at once. A temperature of 1 is none.
+    let is_idle = |number: &str| value(number) >= 1.0;
+    let cedes = |temperature: &str| is_idle(temperature) && sampling.top_p.is_some_and(|top_p| !is_idle(top_p));
+    let temperature = sampling.temperature.filter(|temperature| !thinks && !cedes(temperature));
     if let Some(temperature) = temperature {
         // OpenAI's and Gemini's go up to 2.
         let temperature = if value(temperature) > 1.0 { "1" } else { temperature };
         body.literal("temperature", temperature.as_bytes());
     }
-    // Younger models refuse both at once; 1 changes nothing.
-    let is_idle = |top_p: &str| temperature.is_some() && value(top_p) >= 1.0;
-    let is_allowed = |top_p: &&str| !is_idle(top_p) && (!thinks || value(top_p) >= TOP_P_OF_THINKING);
+    let is_allowed = |top_p: &&str| temperature.is_none() && (!thinks || value(top_p) >= TOP_P_OF_THINKING);
     if let Some(top_p) = sampling.top_p.filter(is_allowed) {
         body.literal("top_p", top_p.as_bytes());
     }
@@ -226,7 +233,7 @@ fn write_output_config(body: &mut JsonObject<'_>, request: &Request<'_>, plan: &
         if let Some(schema) = schema {
             config.object("format", |format| {
                 format.text("type", "json_schema");
-                format.literal("schema", schema.raw().as_bytes());
+                format.value("schema", |written| schema::write_closed(*schema, written));
             });
         }
     });

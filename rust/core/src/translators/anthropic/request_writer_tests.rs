@@ -65,7 +65,7 @@ fn a_whole_request_to_the_byte() {
         r#"{"type":"tool_use","id":"call_2","name":"f","input":{}}]},"#,
         r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1","content":[{"type":"text","text":"one"}]},"#,
         r#"{"type":"tool_result","tool_use_id":"call_2"},{"type":"text","text":"hurry"},{"type":"text","text":"go on"}]}],"#,
-        r#""tools":[{"name":"f","input_schema":{"type":"object","properties": {"x":{"type":"number"}}},"strict":true}],"#,
+        r#""tools":[{"name":"f","input_schema":{"type":"object","properties": {"x":{"type":"number"}},"additionalProperties":false},"strict":true}],"#,
         r#""tool_choice":{"type":"any","disable_parallel_tool_use":true},"#,
         r#""temperature":0.70,"top_k":5,"stop_sequences":["END"],"metadata":{"user_id":"u1"},"stream":true}"#,
     );
@@ -169,6 +169,9 @@ fn what_the_provider_refuses_is_said_or_left_out() {
     let by_name = chosen(vec![tool()], Some(ToolChoice::Tool(Text::of("f"))));
     assert_eq!(by_name["tool_choice"], json!({"type": "tool", "name": "f"}));
     assert_eq!(by_name["tools"][0]["input_schema"], json!({"type": "object", "properties": {}}));
+    let strict = chosen(vec![Tool { strict: Some(true), ..tool() }], None);
+    let closed = json!({"type": "object", "properties": {}, "additionalProperties": false});
+    assert_eq!(strict["tools"][0]["input_schema"], closed);
     let empty = View::read(b"{ }", 8).expect("an object");
     let schemas = chosen(vec![Tool { parameters: Some(empty), ..tool() }], None);
     assert_eq!(
@@ -190,7 +193,8 @@ fn sampling_is_within_what_the_provider_takes() {
     };
     assert_eq!(of(Some("1.5"), None, false), "1 null 5");
     assert_eq!(of(Some("0.3"), Some("1.0"), false), "0.3 null 5");
-    assert_eq!(of(Some("0.3"), Some("0.9"), false), "0.3 0.9 5");
+    assert_eq!(of(Some("0.3"), Some("0.9"), false), "0.3 null 5");
+    assert_eq!(of(Some("1.5"), Some("0.9"), false), "null 0.9 5");
     assert_eq!(of(None, Some("1.0"), false), "null 1.0 5");
     assert_eq!(of(Some("0.3"), Some("0.9"), true), "null null null");
     assert_eq!(of(Some("0.3"), Some("0.97"), true), "null 0.97 null");
@@ -206,7 +210,7 @@ fn a_schema_and_an_effort_are_said_in_one_place() {
         ..Request::default()
     };
     let written = write_request(&request, &target(Some(ReasoningUnit::Words))).expect("it can be said");
-    let expected = r#""thinking":{"type":"adaptive"},"output_config":{"effort":"max","format":{"type":"json_schema","schema":{"type": "object"}}}}"#;
+    let expected = r#""thinking":{"type":"adaptive"},"output_config":{"effort":"max","format":{"type":"json_schema","schema":{"type": "object","additionalProperties":false}}}}"#;
     assert!(String::from_utf8(written).expect("UTF-8").ends_with(expected));
 }
 

@@ -4,6 +4,10 @@ use crate::json_object::JsonObject;
 use crate::json_view::Text;
 use crate::usage::Usage;
 
+/// Words for the tier that an answer was given in, and Anthropic's for it; others are left out.
+const SERVICE_TIERS: [(&str, &str); 4] =
+    [("standard", "standard"), ("default", "standard"), ("priority", "priority"), ("batch", "batch")];
+
 /// Writes the members of a `usage` object. Sound and pictures have no classes of their own here.
 pub(super) fn write_usage(object: &mut JsonObject<'_>, usage: &Usage, service_tier: Option<&Text<'_>>) {
     let sum = |counts: &[u64]| counts.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
@@ -27,7 +31,8 @@ pub(super) fn write_usage(object: &mut JsonObject<'_>, usage: &Usage, service_ti
             details.number("thinking_tokens", usage.reasoning_tokens);
         });
     }
-    if let Some(tier) = service_tier {
-        object.value("service_tier", |written| tier.write(written));
+    let tier = service_tier.and_then(|tier| SERVICE_TIERS.iter().find(|(own, _)| *own == tier.escaped()));
+    if let Some((_, tier)) = tier {
+        object.text("service_tier", tier);
     }
 }

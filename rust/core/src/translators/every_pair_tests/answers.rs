@@ -22,7 +22,6 @@ const CHAT: &[Format] = &[Format::OpenaiChat];
 const RESPONSES: &[Format] = &[Format::OpenaiResponses];
 const ANTHROPIC: &[Format] = &[Format::Anthropic];
 const GEMINI: &[Format] = &[Format::Gemini];
-const OPENAI: &[Format] = &[Format::OpenaiChat, Format::OpenaiResponses];
 
 /// In the order in which they are made.
 pub(super) const DIFFERENCES: [Difference; 15] = [
@@ -45,7 +44,9 @@ pub(super) const DIFFERENCES: [Difference; 15] = [
     difference("answers follow each other where several can't be asked for", RESPONSES, |form, _| {
         let rest = form.choices.split_off(&1);
         if let Some(first) = form.choices.get_mut(&0) {
-            rest.into_values().for_each(|mut choice| first.pieces.append(&mut choice.pieces));
+            for mut choice in rest.into_values() {
+                first.pieces.append(&mut choice.pieces);
+            }
             first.join();
         }
     }),
@@ -172,8 +173,10 @@ fn finish(choice: &ChoiceForm, to: Format) -> Finish {
         Some(finish) => finish,
     };
     match (to, finish) {
-        (Format::OpenaiChat, Finish::StopSequence | Finish::Pause | Finish::MalformedToolCall | Finish::Other)
-        | (Format::OpenaiResponses, Finish::StopSequence | Finish::Pause | Finish::MalformedToolCall | Finish::Other)
+        (
+            Format::OpenaiChat | Format::OpenaiResponses,
+            Finish::StopSequence | Finish::Pause | Finish::MalformedToolCall | Finish::Other,
+        )
         | (Format::Anthropic, Finish::MalformedToolCall | Finish::Other)
         | (Format::Gemini, Finish::StopSequence) => {
             if choice.calls() > 0 {

@@ -7,7 +7,10 @@
 
 mod answers;
 mod form;
+mod histories;
+mod mutations;
 mod recordings;
+mod refusals;
 mod request_form;
 mod requests;
 mod streams;

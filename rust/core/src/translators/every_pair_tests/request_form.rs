@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::form::written;
 use crate::json_view::{Text, View};
-use crate::neutral::{OutputFormat, Part, PartKind, Request, Role, Source, Tool, ToolChoice};
+use crate::neutral::{Effort, OutputFormat, Part, PartKind, Request, Role, Source, Tool, ToolChoice};
 
 pub(super) fn of_request(request: &Request<'_>) -> Value {
     let sampling = &request.sampling;
@@ -45,7 +45,7 @@ pub(super) fn of_request(request: &Request<'_>) -> Value {
         "frequency_penalty": sampling.frequency_penalty,
         "logit_bias": sampling.logit_bias.map(View::raw),
         "stop": request.stop.iter().map(Text::escaped).collect::<Vec<_>>(),
-        "effort": reasoning.and_then(|reasoning| reasoning.effort).map(|effort| effort.word()),
+        "effort": reasoning.and_then(|reasoning| reasoning.effort).map(Effort::word),
         "budget_tokens": reasoning.and_then(|reasoning| reasoning.budget_tokens),
         "includes_thoughts": reasoning.and_then(|reasoning| reasoning.includes_thoughts),
         "summary": reasoning.and_then(|reasoning| reasoning.summary.as_ref()).map(Text::escaped),

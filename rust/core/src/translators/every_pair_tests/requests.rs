@@ -30,7 +30,7 @@ const ANTHROPIC: &[Format] = &[Format::Anthropic];
 const GEMINI: &[Format] = &[Format::Gemini];
 
 /// In the order in which they are made.
-pub(super) const DIFFERENCES: [Difference; 23] = [
+pub(super) const DIFFERENCES: [Difference; 24] = [
     difference("what the table leaves out is left out", &FORMATS, leave_out),
     difference(
         "where instructions in the middle have no role of their own, the user says them",
@@ -105,6 +105,9 @@ pub(super) const DIFFERENCES: [Difference; 23] = [
         |request, _| {
             for_each_part(request, |part| {
                 if let Some(text) = part.pointer("/source/plain").cloned() {
+                    let title =
+                        part["name"].as_str().filter(|name| !name.is_empty()).map(|name| format!("{name}\\n\\n"));
+                    let text = title.unwrap_or_default() + text.as_str().expect("a text");
                     *part = json!({"kind": "text", "text": text, "citations": null, "cache_control": null,
                     "signature": null});
                 }
@@ -226,13 +229,31 @@ pub(super) const DIFFERENCES: [Difference; 23] = [
             request["max_output_tokens"] = Value::Null;
         }
     }),
-    difference("temperatures end at 1, and a top_p of 1 beside one says nothing", ANTHROPIC, |request, _| {
+    difference("temperatures end at 1, which says nothing, and a top_p goes with none", ANTHROPIC, |request, _| {
         let number = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok());
-        if number(&request["temperature"]).is_some_and(|value| value > 1.0) {
+        let (temperature, top_p) = (number(&request["temperature"]), number(&request["top_p"]));
+        if temperature.is_some_and(|value| value >= 1.0) && top_p.is_some_and(|value| value < 1.0) {
+            request["temperature"] = Value::Null;
+        } else if temperature.is_some() {
+            request["top_p"] = Value::Null;
+        }
+        if temperature.is_some_and(|value| value > 1.0) && request["temperature"].is_string() {
             request["temperature"] = "1".into();
         }
-        if request["temperature"].is_string() && number(&request["top_p"]).is_some_and(|value| value >= 1.0) {
-            request["top_p"] = Value::Null;
+    }),
+    difference("objects that a model is held to are closed", ANTHROPIC, |request, _| {
+        let open = |schema: &mut Value| {
+            if let Some(text) = schema.as_str() {
+                let mut read: Value = serde_json::from_str(text).expect("JSON");
+                without_closings(&mut read);
+                *schema = read.to_string().into();
+            }
+        };
+        if request["output_format"].is_object() {
+            open(&mut request["output_format"]["schema"]);
+        }
+        for tool in request["tools"].as_array_mut().expect("tools").iter_mut().filter(|tool| tool["strict"] == true) {
+            open(&mut tool["parameters"]);
         }
     }),
     difference("the path says whether it streams, and one answer is unsaid", GEMINI, |request, _| {
@@ -326,6 +347,19 @@ fn as_effort(request: &mut Value) {
         request["effort"] = effort.map(Effort::word).into();
     }
     request["budget_tokens"] = Value::Null;
+}
+
+fn without_closings(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.get("additionalProperties") == Some(&false.into()) {
+                members.remove("additionalProperties");
+            }
+            members.values_mut().for_each(without_closings);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(without_closings),
+        _ => {}
+    }
 }
 
 /// How recorded requests of a format fared on their way to another.

@@ -72,7 +72,9 @@ impl Translation {
 fn read_whole(format: Format, stream: &[u8]) -> Form {
     // Into its own format: only what is read counts.
     let mut translation = Translation::new(format, format);
-    events_of([stream]).iter().for_each(|data| translation.read(data));
+    for data in &events_of([stream]) {
+        translation.read(data);
+    }
     translation.end();
     assert!(translation.gathered.is_done);
     translation.gathered.form()
@@ -80,7 +82,9 @@ fn read_whole(format: Format, stream: &[u8]) -> Form {
 
 fn completeness<'a>(format: Format, choices: u64, events: impl IntoIterator<Item = &'a Vec<u8>>) -> Completeness {
     let mut reader = dialect(format).stream_reader(choices);
-    events.into_iter().for_each(|data| drop(reader.read(data)));
+    for data in events {
+        reader.read(data);
+    }
     reader.completeness()
 }
 
@@ -91,7 +95,9 @@ fn is_whole(completeness: Completeness) -> bool {
 /// How many choices a stream has.
 fn choices_of(format: Format, events: &[Vec<u8>]) -> u64 {
     let mut translation = Translation::new(format, format);
-    events.iter().for_each(|data| translation.read(data));
+    for data in events {
+        translation.read(data);
+    }
     translation.gathered.form().choices.keys().next_back().map_or(1, |last| u64::from(*last) + 1)
 }
 
@@ -139,7 +145,9 @@ fn compare(from: Format, to: Format, recorded: &Recorded, made: &mut [usize], wr
     let events = events_of([recorded.body.as_bytes()]);
     let choices = choices_of(from, &events);
     let mut translation = Translation::new(from, to);
-    events.iter().for_each(|data| translation.read(data));
+    for data in &events {
+        translation.read(data);
+    }
     if !is_whole(completeness(from, choices, &events)) {
         return false;
     }
@@ -208,7 +216,9 @@ const PINNED: [&str; 12] = [
 /// What a stream ends with when it stops where it stopped.
 fn assert_is_not_complete(from: Format, to: Format, choices: u64, events: &[Vec<u8>], name: &str) {
     let mut translation = Translation::new(from, to);
-    events.iter().for_each(|data| translation.read(data));
+    for data in events {
+        translation.read(data);
+    }
     let cut = completeness(to, choices, &events_of([&translation.written[..]]));
     assert!(!is_whole(cut), "{name}: cut, and the client finds it {cut:?}");
     let failure = Failure::new(Cause::StreamCut, "the provider's stream ended early");
@@ -227,7 +237,9 @@ fn a_cut_stream_never_comes_out_as_complete() {
             let choices = choices_of(from, &events);
             let said = |events: &[Vec<u8>]| {
                 let mut translation = Translation::new(from, from);
-                events.iter().for_each(|data| translation.read(data));
+                for data in events {
+                    translation.read(data);
+                }
                 translation.end();
                 let choices = translation.gathered.form().choices.into_values();
                 choices.map(|choice| (choice.pieces, choice.finish)).collect::<Vec<_>>()
@@ -270,7 +282,9 @@ fn any_split_of_a_stream_gives_the_same() {
     let Some(samples) = samples() else { return };
     let translated = |chunks: &[&[u8]], from, to| {
         let mut translation = Translation::new(from, to);
-        events_of(chunks.iter().copied()).iter().for_each(|data| translation.read(data));
+        for data in &events_of(chunks.iter().copied()) {
+            translation.read(data);
+        }
         translation.end();
         translation.written
     };

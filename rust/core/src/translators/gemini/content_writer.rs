@@ -8,7 +8,7 @@ use super::signature;
 use crate::failure::Failure;
 use crate::json_object::JsonObject;
 use crate::json_view::Text;
-use crate::neutral::{Arguments, NotAnObject, Part, PartKind, Place, Role, Turn};
+use crate::neutral::{Arguments, NotAnObject, Part, PartKind, Place, Role, Source, Turn};
 
 /// Writes the elements of `contents`.
 pub(super) struct ContentWriter<'a> {
@@ -88,6 +88,9 @@ impl<'a> ContentWriter<'a> {
             PartKind::Image { source, .. } => media::write(source, "image", own, self.next())?,
             PartKind::Audio(source) => media::write(source, "audio", own, self.next())?,
             PartKind::Video(source) => media::write(source, "video", own, self.next())?,
+            PartKind::Document { source: Source::Plain(text), name } => {
+                write_text(&Part::titled(name.as_ref(), text), own, self.next());
+            }
             PartKind::Document { source, .. } => media::write(source, "application", own, self.next())?,
             PartKind::ToolCall { id, name, arguments } => {
                 self.tools.insert(id.escaped(), name);

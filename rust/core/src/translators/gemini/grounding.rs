@@ -1,6 +1,6 @@
 //! Where on the web words are from, as Gemini says it: chunks, beside the answer.
 //!
-//! Source: Gemini API reference, "GroundingMetadata"; `web` chunks come of a search, `retrievedContext` of stored files,
+//! Source: Gemini API reference, `GroundingMetadata`; `web` chunks come of a search, `retrievedContext` of stored files,
 //! some of which have an address. Which words rest on which chunk is counted in bytes of a part, which no event of a
 //! stream has as a whole: to others a chunk is about all the words.
 
@@ -47,7 +47,7 @@ impl Chunks {
         if !self.0.is_empty() {
             candidate.object("groundingMetadata", |grounding| {
                 grounding.value("groundingChunks", |into| {
-                    write_list(into, &self.0, |web, into| web.write_gemini(into));
+                    write_list(into, &self.0, WebCitation::write_gemini);
                 });
             });
         }

@@ -3,6 +3,7 @@
 use super::annotations::Annotation;
 use super::call_id::{self, Proof};
 use super::message_writer::{write_call, write_function};
+use super::request_writer::service_tier;
 use super::{finish, usage_writer};
 use crate::json_object::{JsonObject, write_list};
 use crate::json_view::{Kind, Text, View};
@@ -32,7 +33,11 @@ pub fn write_answer(answer: &Answer<'_>, replying: &Replying<'_>) -> Vec<u8> {
         object.value("usage", |into| usage_writer::write(usage, into));
     }
     if let Some(tier) = &answer.service_tier {
-        object.value("service_tier", |into| tier.write(into));
+        match service_tier(tier) {
+            Some(tier) => object.text("service_tier", tier),
+            // A vendor's own.
+            None => object.value("service_tier", |into| tier.write(into)),
+        }
     }
     object.end();
     written

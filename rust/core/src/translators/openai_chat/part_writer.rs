@@ -41,11 +41,12 @@ fn write_part(part: &Part<'_>, into: &mut Vec<u8>) -> Result<(), Failure> {
     match &part.kind {
         PartKind::Image { source, detail } => write_image(source, detail.as_ref(), into),
         PartKind::Audio(source) => write_audio(source, into),
-        PartKind::Document { source: Source::Plain(text), .. } | PartKind::Text { text, .. } => {
-            let mut object = JsonObject::begin(into);
-            object.text("type", "text");
-            object.value("text", |into| text.write(into));
-            object.end();
+        PartKind::Document { source: Source::Plain(text), name } => {
+            write_words(&Part::titled(name.as_ref(), text), into);
+            Ok(())
+        }
+        PartKind::Text { text, .. } => {
+            write_words(text, into);
             Ok(())
         }
         PartKind::Document { source, name } => {
@@ -54,6 +55,13 @@ fn write_part(part: &Part<'_>, into: &mut Vec<u8>) -> Result<(), Failure> {
         }
         _ => Err(Failure::invalid_request("a part that can't be said in a message", Some("messages.content"))),
     }
+}
+
+fn write_words(text: &Text<'_>, into: &mut Vec<u8>) {
+    let mut object = JsonObject::begin(into);
+    object.text("type", "text");
+    object.value("text", |into| text.write(into));
+    object.end();
 }
 
 fn write_image(source: &Source<'_>, detail: Option<&Text<'_>>, into: &mut Vec<u8>) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::json_view::View;
-use crate::neutral::{Begun, Event, Finish, Format, Request, Target, check};
+use crate::neutral::{Begun, Event, Finish, Format, ReasoningUnit, Request, Target, check};
 use crate::sse::{Splitter, event_data};
 use crate::translators::Replying;
 
@@ -213,7 +213,7 @@ fn requests() {
         for lost in &request.unexpressed {
             assert!(LOST.contains(&lost.name.as_ref()), "{id}: {lost:?}");
         }
-        let target = Target { model: "target", output_tokens: None, reasoning: None };
+        let target = Target { model: "target", output_tokens: None, reasoning: Some(ReasoningUnit::Words) };
         let written = write_request(&request, &target).expect(id);
         let written: Value = serde_json::from_slice(&written).expect(id);
         assert_eq!(written, expected_request(recorded), "{id}");

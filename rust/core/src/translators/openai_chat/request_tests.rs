@@ -82,7 +82,7 @@ fn a_long_request_to_the_byte() {
         r#"{"type":"file","file":{"file_data":"data:application/pdf;base64,JVBE","filename":"a.pdf"}}]},"#,
         r#"{"role":"assistant","content":null,"tool_calls":["#,
         r#"{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"a\": 1.0,\n\"b\":\"\u00e9\"}"}},"#,
-        r#"{"id":"call_2","type":"function","function":{"name":"g","arguments":""}}]},"#,
+        r#"{"id":"call_2","type":"function","function":{"name":"g","arguments":"{}"}}]},"#,
         r#"{"role":"tool","tool_call_id":"call_1","content":"one"},"#,
         r#"{"role":"tool","tool_call_id":"call_2","content":"two"},"#,
         r#"{"role":"system","content":"Now in French."},"#,

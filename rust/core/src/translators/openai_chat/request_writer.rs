@@ -9,6 +9,11 @@ use crate::neutral::{Effort, OutputFormat, Reasoning, Request, Target, Tool, Too
 /// A schema needs a name here.
 const SCHEMA_NAME: &str = "answer";
 
+/// OpenAI's word for a service tier in any dialect's words.
+pub(super) fn service_tier(word: &Text<'_>) -> Option<&'static str> {
+    SERVICE_TIERS.iter().find(|(own, _)| *own == word.escaped()).map(|(_, tier)| *tier)
+}
+
 /// Words for tiers, and what they are here; others are left out.
 const SERVICE_TIERS: [(&str, &str); 8] = [
     ("auto", "auto"),
@@ -41,7 +46,9 @@ pub fn write_request(request: &Request<'_>, target: &Target<'_>) -> Result<Vec<u
         body.number("max_completion_tokens", tokens);
     }
     write_sampling(request, &mut body);
-    if let Some(effort) = request.reasoning.as_ref().and_then(effort) {
+    // A model that is not known to think refuses to be told not to.
+    let is_idle = |effort: &Effort| *effort == Effort::None && target.reasoning.is_none();
+    if let Some(effort) = request.reasoning.as_ref().and_then(effort).filter(|effort| !is_idle(effort)) {
         body.text("reasoning_effort", effort.word());
     }
     if let Some(choices) = request.choices {
@@ -59,8 +66,7 @@ pub fn write_request(request: &Request<'_>, target: &Target<'_>) -> Result<Vec<u
     if let Some(metadata) = request.metadata {
         body.literal("metadata", metadata.raw().as_bytes());
     }
-    let tier = request.service_tier.as_ref().map(Text::escaped);
-    if let Some((_, tier)) = SERVICE_TIERS.iter().find(|(word, _)| Some(*word) == tier) {
+    if let Some(tier) = request.service_tier.as_ref().and_then(service_tier) {
         body.text("service_tier", tier);
     }
     if request.stream {

@@ -123,7 +123,9 @@ impl Choice {
         }
         if let Some((text, proof)) = said::reasoning(reasoning_content, reasoning) {
             self.say(Begun::Thinking, text, events);
-            proof.into_iter().for_each(|proof| self.parts.prove(proof));
+            if let Some(proof) = proof {
+                self.parts.prove(proof);
+            }
         }
         for said in content.map(said::read).unwrap_or_default() {
             match said {

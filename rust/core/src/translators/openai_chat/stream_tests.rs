@@ -114,13 +114,14 @@ fn a_stream_of_another_dialect_to_the_byte() {
             r#""annotations":[{"type":"url_citation","url_citation":{"start_index":0,"end_index":2,"url":"u","title":""}}]"#,
         ),
     ];
-    let behind_ping: [&str; 7] = [
+    let behind_ping: [&str; 8] = [
         &call(0, "a~sig~thought=anthropic:s1"),
         &arguments(0, r#"{\"x\":"#),
         &arguments(0, "1}"),
         &call(1, "b~sig~gemini:s2"),
         &arguments(1, "{}"),
         &call(2, "c"),
+        &arguments(2, "{}"),
         r#"{"index":0,"delta":{},"logprobs":null,"finish_reason":"tool_calls"}"#,
     ];
     let [before, behind] =
@@ -153,9 +154,9 @@ fn what_readers_leave_out_is_made_up_for_at_the_end() {
     let cut = write(&replying(true, None), &[begin(0, call("a")), piece(0, "{}")]);
     assert!(!cut.contains("\"finish_reason\":\"") && !cut.contains("[DONE]"), "{cut}");
     let whole = write(&replying(true, None), &[begin(0, call("a")), Event::Done]);
-    let expected =
-        delta(r#""tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}]"#);
-    let expected = frames("chatcmpl-1", "chat", ",\"usage\":null", &[ROLE, &expected, &end("tool_calls")]);
+    let call = delta(r#""tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}]"#);
+    let none = delta(r#""tool_calls":[{"index":0,"function":{"arguments":"{}"}}]"#);
+    let expected = frames("chatcmpl-1", "chat", ",\"usage\":null", &[ROLE, &call, &none, &end("tool_calls")]);
     assert_eq!(whole, expected + "data: [DONE]\n\n");
     let nothing = write(&replying(false, None), &[Event::Done]);
     assert_eq!(nothing, frames("chatcmpl-1", "chat", "", &[ROLE, &end("stop")]) + "data: [DONE]\n\n");

@@ -32,12 +32,15 @@ pub struct StreamWriter {
 }
 
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, whatever the others are")]
 struct Choice {
     index: u32,
     parts: Vec<(u32, Kind)>,
     /// Where each part of words begins, in characters.
     starts: Vec<(u32, u64)>,
     calls: u32,
+    /// The call that is open has no arguments yet.
+    has_bare_call: bool,
     /// Proofs for the next tool call.
     proofs: Vec<Proof<'static>>,
     waiting: Option<WaitingCall>,
@@ -112,10 +115,15 @@ impl StreamWriter {
             Event::Citation { choice, part, citation } => self.cite(*choice, *part, *citation, written),
             Event::End { choice, part } => {
                 let position = self.settled(*choice, written);
+                let own = self.choices[position].parts.iter().rev().find(|(own, _)| own == part);
+                if matches!(own, Some((_, Kind::ToolCall(_)))) {
+                    self.fill_bare_call(position, written);
+                }
                 self.write_cited(position, Some(*part), written);
             }
             Event::Finish { choice, reason, .. } => {
                 let position = self.settled(*choice, written);
+                self.fill_bare_call(position, written);
                 self.write_cited(position, None, written);
                 self.finish(position, *reason, written);
             }
@@ -129,8 +137,20 @@ impl StreamWriter {
         }
     }
 
+    /// Clients parse what they get: a call without arguments is one with none.
+    fn fill_bare_call(&mut self, position: usize, written: &mut Vec<u8>) {
+        let choice = &mut self.choices[position];
+        if std::mem::take(&mut choice.has_bare_call) {
+            let index = choice.calls - 1;
+            self.write_arguments(position, index, &Text::of("{}"), written);
+        }
+    }
+
     fn begin(&mut self, choice: u32, part: u32, kind: &Begun<'_>, written: &mut Vec<u8>) {
         let position = self.settled(choice, written);
+        if matches!(kind, Begun::ToolCall { .. }) {
+            self.fill_bare_call(position, written);
+        }
         let choice = &mut self.choices[position];
         let kind = match kind {
             Begun::Text => {
@@ -150,6 +170,7 @@ impl StreamWriter {
             Begun::ToolCall { id, name } => {
                 let index = choice.calls;
                 choice.calls += 1;
+                choice.has_bare_call = true;
                 let (id, name) = (id.clone().into_owned(), name.clone().into_owned());
                 choice.waiting = Some(WaitingCall { part, index, id, name });
                 Kind::ToolCall(index)
@@ -178,6 +199,7 @@ impl StreamWriter {
                 ("reasoning_content", apart)
             }
             Kind::ToolCall(index) => {
+                choice.has_bare_call &= index + 1 != choice.calls;
                 self.write_arguments(position, index, text, written);
                 return;
             }
@@ -220,7 +242,7 @@ impl StreamWriter {
                     let start = self.choices[position].start_of(part);
                     self.chunk(position, None, None, written, |delta| {
                         delta.value("annotations", |into| {
-                            write_list(into, [said], |one, into| one.write((start, start), into))
+                            write_list(into, [said], |one, into| one.write((start, start), into));
                         });
                     });
                 }
@@ -242,7 +264,7 @@ impl StreamWriter {
         self.chunk(position, None, None, written, |delta| {
             delta.value("annotations", |into| {
                 write_list(into, &whole, |(part, web), into| {
-                    web.write_chat((choice.start_of(*part), choice.said), into)
+                    web.write_chat((choice.start_of(*part), choice.said), into);
                 });
             });
         });
@@ -265,6 +287,7 @@ impl StreamWriter {
         self.choice(0, written);
         for position in 0..self.choices.len() {
             self.write_waiting(position, written);
+            self.fill_bare_call(position, written);
             self.write_cited(position, None, written);
             self.finish(position, finish::with_calls(Finish::Stop, self.choices[position].calls > 0), written);
         }

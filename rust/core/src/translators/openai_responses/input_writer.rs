@@ -133,8 +133,7 @@ fn write_part(part: &Part<'_>, is_output: bool, into: &mut Vec<u8>) {
             object.end();
         }
         PartKind::Document { source: Source::Plain(text), name } => {
-            let titled = name.as_ref().map(|name| name.joined("\n\n", text));
-            write_text("input_text", titled.as_ref().unwrap_or(text), into);
+            write_text("input_text", &Part::titled(name.as_ref(), text), into);
         }
         PartKind::Document { source, name } => {
             let mut object = JsonObject::begin(into);

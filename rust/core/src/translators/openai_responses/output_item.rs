@@ -147,9 +147,15 @@ fn annotation(citation: View<'_>) -> Option<String> {
     let Some(nested) = citation.get(kind).filter(|nested| nested.kind() == Kind::Object) else {
         return Some(citation.raw().to_owned());
     };
-    let members = nested.raw().strip_prefix('{')?;
-    let comma = if nested.members().is_empty() { "" } else { "," };
-    Some(format!(r#"{{"type":"{kind}"{comma}{members}"#))
+    let mut written = format!(r#"{{"type":"{kind}""#).into_bytes();
+    for (name, value) in nested.members().into_iter().filter(|(name, _)| name != "type") {
+        written.push(b',');
+        Text::of(&name).write(&mut written);
+        written.push(b':');
+        written.extend_from_slice(value.raw().as_bytes());
+    }
+    written.push(b'}');
+    String::from_utf8(written).ok()
 }
 
 /// Log probabilities of text: this dialect's array, or chat's object with one.
