@@ -1,6 +1,7 @@
 //! Streams: whole, cut at any event, and split anywhere.
 
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::answers::{DIFFERENCES, compare_all as compare_answers, first_difference, reconcile};
 use super::form::{Form, Gathered, Piece, of_answer};
@@ -11,7 +12,7 @@ use crate::failure::{Cause, Failure};
 use crate::json_view::{Text, View};
 use crate::neutral::{Answer, Arguments, Choice, Format, Part, PartKind};
 use crate::sse::EventReader;
-use crate::translators::{StreamReader, StreamWriter, normal_answer, read_answer, write_answer};
+use crate::translators::{Replying, StreamReader, StreamWriter, normal_answer, read_answer, write_answer};
 
 const EVENT_LIMIT_BYTES: usize = 1 << 24;
 
@@ -177,6 +178,45 @@ fn compare(from: Format, to: Format, recorded: &Recorded, made: &mut [usize], wr
         wrong.push(format!("{name}, in one piece: {}", first_difference(&whole, &after)));
     }
     true
+}
+
+/// A client of Gemini's that takes an array gets the same answers as one that takes events.
+#[test]
+fn an_array_has_what_the_events_have() {
+    let mut compared = 0;
+    for from in FORMATS.into_iter().filter(|from| *from != Format::Gemini) {
+        let Some(recordings) = recordings(from) else { return };
+        for recorded in &recordings.streams {
+            let events = events_of([recorded.body.as_bytes()]);
+            let mut translations = [false, true].map(|is_json_array| {
+                let mut translation = Translation::new(from, Format::Gemini);
+                let replying = Replying { is_json_array, ..REPLYING };
+                translation.writer = StreamWriter::new(Format::Gemini, &replying);
+                translation
+            });
+            for translation in &mut translations {
+                for data in &events {
+                    translation.read(data);
+                }
+                translation.end();
+            }
+            let [of_events, of_array] = translations.map(|translation| translation.written);
+            let told: Vec<Value> =
+                events_of([&of_events[..]]).iter().map(|data| serde_json::from_slice(data).expect("JSON")).collect();
+            let mut array: Vec<Value> = serde_json::from_slice(&of_array).expect("an array");
+            let adds_nothing = |answer: &Value| {
+                let candidate = &answer["candidates"][0];
+                candidate["content"]["parts"] == json!([{"text": ""}])
+                    && candidate.get("finishReason").or(candidate.get("logprobsResult")).is_none()
+            };
+            // A ping is space in an array.
+            let told: Vec<_> = told.into_iter().filter(|answer| !adds_nothing(answer)).collect();
+            array.retain(|answer| !adds_nothing(answer));
+            assert_eq!(array, told, "{} from {from:?}", recorded.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 150, "{compared}");
 }
 
 #[test]

@@ -389,3 +389,49 @@ fn what_cannot_be_said_is_refused() {
     let written = write(&Request { turns: vec![user(parts(mp3))], ..Request::default() });
     assert!(written.contains(r#""input_audio":{"data":"SUQz","format":"mp3"}"#), "{written}");
 }
+
+#[test]
+fn thoughts_of_vendors_that_want_them_go_back_with_calls() {
+    let thought = |text: &str, proof: &str| Part {
+        signature: Some(Text::of(proof)),
+        ..Part::new(PartKind::Thinking(Text::of(text)))
+    };
+    let call = |id: &str| {
+        let arguments = Arguments::Text(Text::of("{}"));
+        Part::new(PartKind::ToolCall { id: Text::of(id), name: Text::of("f"), arguments })
+    };
+    let written = |turns: Vec<Vec<Part<'static>>>| {
+        let turns = turns.into_iter().map(|parts| Turn { role: Role::Assistant, name: None, parts }).collect();
+        let target = Target { model: "m", output_tokens: None, reasoning: None };
+        let written = write_request(&Request { turns, ..Request::default() }, &target).expect("a request");
+        let written: serde_json::Value = serde_json::from_slice(&written).expect("JSON");
+        let messages = written["messages"].as_array().expect("messages").clone();
+        messages.iter().map(|message| message["reasoning_content"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let own = "chat:reasoning_content";
+    let words = || Part::text(Text::of("w"));
+    let some = |text: &str| Some(text.to_owned());
+    // One that has none says so, or the vendor refuses the history; foreign thoughts stay behind.
+    let history = vec![
+        vec![thought("a", own), thought("b", own), call("1")],
+        vec![thought("x", "anthropic:s"), call("2")],
+        vec![thought("c", own), words()],
+        vec![words()],
+    ];
+    assert_eq!(written(history), [some("a\n\nb"), some(""), some("c"), None]);
+    // Without calls they are not wanted, and vendors that never gave any refuse the field.
+    assert_eq!(written(vec![vec![thought("a", own), words()]]), [None]);
+    assert_eq!(written(vec![vec![thought("x", "anthropic:s"), call("1")], vec![call("2")]]), [None, None]);
+}
+
+/// What a client of this format sends back of another's answer keeps its proof, and not the mark of this format.
+#[test]
+fn a_proof_counts_more_than_where_thoughts_stand() {
+    let body = r#"{"model":"m","messages":[
+        {"role":"assistant","content":"w","reasoning_content":"t","tool_calls":[{"id":"a~sig~thought=anthropic:s","type":"function","function":{"name":"f","arguments":"{}"}}]},
+        {"role":"assistant","content":"w","reasoning_content":"t"},
+        {"role":"assistant","content":"w","reasoning":"t"}]}"#;
+    let request = read_request(View::read(body.as_bytes(), 16).expect("JSON")).expect("a request");
+    let proofs: Vec<_> = request.turns.iter().map(|turn| turn.parts[0].signature.clone()).collect();
+    assert_eq!(proofs, [Some(Text::of("anthropic:s")), Some(Text::of("chat:reasoning_content")), None]);
+}
