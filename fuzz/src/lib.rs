@@ -118,7 +118,7 @@ pub fn routing(input: &[u8]) {
         let mut names = preferences.order.iter().chain(&preferences.ignore).chain(&preferences.only);
         assert!(names.all(|name| text.contains(name)), "a name that nobody gave");
     }
-    let read = Needs::read(body, DEPTH_LIMIT);
+    let read = Needs::read(body, DEPTH_LIMIT, |bytes| bytes);
     assert!(Object::read(body, DEPTH_LIMIT).is_err() || read.is_ok(), "what is an object has needs");
     if let Ok(needs) = read
         && Needs::is_text_alone(body)

@@ -265,6 +265,11 @@ impl<'text> Reader<'text> {
         Ok(())
     }
 
+    /// Takes the next value, and visits its elements if it is an array, else itself.
+    pub(crate) fn each(&mut self, mut visit: impl FnMut(&mut Self) -> Result<(), JsonError>) -> Result<(), JsonError> {
+        if self.peek() == Some(b'[') { self.array(visit) } else { visit(self) }
+    }
+
     /// Up to the brace that begins the text's only object.
     fn open(&mut self) -> Result<(), JsonError> {
         self.skip_space();

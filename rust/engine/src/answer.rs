@@ -1,5 +1,7 @@
 //! What goes back to the client: which answers of a provider are passed on, with which headers, and refusals.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use fastgate_core::dialects::{Answer, Dialect, Flaw};
 use fastgate_core::failure::{Cause, Failure, RETRY_AFTER_LIMIT_S};
@@ -7,7 +9,7 @@ use fastgate_core::resilience::{Action, Reason, Verdict};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response};
 
 use crate::body::ResponseBody;
-use crate::clock::{microseconds, milliseconds};
+use crate::clock::{microseconds, milliseconds, unix_ms};
 use crate::flight::Flight;
 use crate::header_texts::HeaderTexts;
 use crate::idempotency::Subscription;
@@ -57,6 +59,7 @@ const BUDGET: HeaderName = HeaderName::from_static("x-fastgate-budget-ms");
 const BUDGET_LEFT: HeaderName = HeaderName::from_static("x-fastgate-budget-left-ms");
 const DOWNGRADED: HeaderName = HeaderName::from_static("x-fastgate-downgraded-to");
 const DROPPED: HeaderName = HeaderName::from_static("x-fastgate-dropped");
+const COUNTED_BY: HeaderName = HeaderName::from_static("x-fastgate-counted-by");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-fastgate-overhead-us");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -161,25 +164,25 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement, dialect: Dialect) 
             let mut response = refusal(&failure, request_id, dialect);
             settlement.record.respond(response.status());
             settlement.settle(Outcome::Failed(failure.cause));
-            describe(response.headers_mut(), &settlement.record, None);
+            describe(response.headers_mut(), &settlement.record, dialect, None);
             response
         }
         Reply::Error { head, body } => {
-            let mut response = at_hand(&head, body, Outcome::ProviderError, settlement);
+            let mut response = at_hand(&head, body, Outcome::ProviderError, (settlement, dialect));
             // The gateway has made all the attempts that are worth making; an SDK's would multiply them.
             response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
             bound_retry_hints(response.headers_mut());
             response
         }
         Reply::Whole { head, body } => {
-            let response = at_hand(&head, body, Outcome::Answered, settlement);
+            let response = at_hand(&head, body, Outcome::Answered, (settlement, dialect));
             spare_headers::give(head.headers);
             response
         }
         Reply::Events { flight, events } => {
             let mut head = passed_on(&flight.head, (), header_room(&settlement.record));
             settlement.record.respond(flight.head.status);
-            describe(head.headers_mut(), &settlement.record, None);
+            describe(head.headers_mut(), &settlement.record, dialect, None);
             let relay = Relay::events(flight, settlement, events);
             head.map(|()| ResponseBody::Relay(Box::new(relay)))
         }
@@ -189,7 +192,7 @@ pub(crate) fn write(reply: Reply, mut settlement: Settlement, dialect: Dialect) 
                 head.headers_mut().insert(header::CONTENT_LENGTH, length.clone());
             }
             settlement.record.respond(flight.head.status);
-            describe(head.headers_mut(), &settlement.record, None);
+            describe(head.headers_mut(), &settlement.record, dialect, None);
             let relay = Relay::bytes(flight, settlement, first);
             head.map(|()| ResponseBody::Relay(Box::new(relay)))
         }
@@ -201,12 +204,12 @@ fn at_hand(
     head: &response::Parts,
     body: Bytes,
     outcome: Outcome,
-    mut settlement: Settlement,
+    (mut settlement, dialect): (Settlement, Dialect),
 ) -> Response<ResponseBody> {
     let mut response = passed_on(head, ResponseBody::Whole(body), header_room(&settlement.record));
     settlement.record.respond(head.status);
     settlement.settle(outcome);
-    describe(response.headers_mut(), &settlement.record, settlement.record.cost().known());
+    describe(response.headers_mut(), &settlement.record, dialect, settlement.record.cost().known());
     response
 }
 
@@ -268,7 +271,7 @@ const fn header_room(record: &Record) -> usize {
 }
 
 /// Adds the gateway's own headers; the cost where the answer is at hand as a whole.
-fn describe(headers: &mut HeaderMap, record: &Record, cost_pusd: Option<i64>) {
+fn describe(headers: &mut HeaderMap, record: &Record, dialect: Dialect, cost_pusd: Option<i64>) {
     let mut texts = HeaderTexts::new();
     texts.text(REQUEST_ID, record.id.as_str().as_bytes());
     texts.number(ATTEMPTS, record.attempts);
@@ -280,13 +283,20 @@ fn describe(headers: &mut HeaderMap, record: &Record, cost_pusd: Option<i64>) {
         texts.number(BUDGET_LEFT, milliseconds(budget.saturating_sub(record.elapsed())));
     }
     if let Some(reservation) = &record.reservation {
-        reservation.describe(&record.snapshot.tables.limits, &mut texts);
+        let limits = &record.snapshot.tables.limits;
+        reservation.describe(limits, &mut texts);
+        if dialect == Dialect::Anthropic {
+            reservation.describe_to_anthropic(limits, unix_ms(SystemTime::now()) / 1000, &mut texts);
+        }
     }
     if let Some(model) = record.downgraded_to() {
         texts.text(DOWNGRADED, model.as_bytes());
     }
     if !record.dropped.is_empty() {
         texts.text(DROPPED, record.dropped.join(", ").as_bytes());
+    }
+    if let Some(by) = record.counted_by {
+        texts.text(COUNTED_BY, by.name().as_bytes());
     }
     if let Some(cost_pusd) = cost_pusd {
         texts.usd(COST, cost_pusd.into());

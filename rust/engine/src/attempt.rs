@@ -184,6 +184,9 @@ impl Asked<'_> {
         let record = &mut settlement.record;
         // A choice has nobody who can't do what is asked for.
         let crossing = Crossing::find(operation, provider).unwrap_or(Crossing::Same);
+        if let Some(pair) = crossing.own() {
+            return self.count(record, payload, &leg, pair).await;
+        }
         let (upstream, losses) = match crossing {
             Crossing::Same => {
                 let fitting = format_of(operation).map(|format| (format, self.facts(&leg).1));
@@ -256,7 +259,7 @@ impl Asked<'_> {
     }
 
     /// The request in the provider's dialect. One that can't be said there is another deployment's, if there is any.
-    fn translated(
+    pub(crate) fn translated(
         &self,
         is_stream: bool,
         payload: &Payload,
@@ -334,7 +337,7 @@ impl Asked<'_> {
                 (record.usage, record.service_tier) = (answer.usage, answer.service_tier);
                 record.reported_cost_pusd = answer.reported_cost_pusd;
                 record.is_truncated = answer.is_truncated;
-                if operation.books == Books::ReportedOrEstimated {
+                if operation.books == Books::ReportedOrEstimated && operation.gives_tokens() {
                     record.content_bytes = body.len() as u64;
                 }
                 if is_whole {

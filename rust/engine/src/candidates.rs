@@ -7,11 +7,15 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::attempt::FailedAttempt;
+use crate::choice::Choice;
+use crate::crossing::Crossing;
+use crate::operation::Operation;
 use crate::snapshot::Snapshot;
 
 /// The chain of one exchange.
 pub(crate) struct Candidates<'a> {
     snapshot: &'a Snapshot,
+    operation: &'static Operation,
     deployments: &'a [usize],
     is_repeatable: bool,
     need: Need,
@@ -25,17 +29,32 @@ pub(crate) struct Candidates<'a> {
 impl<'a> Candidates<'a> {
     pub(crate) fn new(
         snapshot: &'a Snapshot,
-        deployments: &'a [usize],
-        is_repeatable: bool,
+        operation: &'static Operation,
+        choice: &'a Choice,
         need: Need,
         now: Instant,
     ) -> Self {
-        Self { snapshot, deployments, is_repeatable, need, now, now_ns: 0, needed_tokens: None }
+        let Choice { deployments, is_repeatable, .. } = choice;
+        Self {
+            snapshot,
+            operation,
+            deployments,
+            is_repeatable: *is_repeatable,
+            need,
+            now,
+            now_ns: 0,
+            needed_tokens: None,
+        }
     }
 
     /// It is later now.
     pub(crate) fn set_now(&mut self, now: Instant, now_ns: u64) {
         (self.now, self.now_ns) = (now, now_ns);
+    }
+
+    /// Whether the gateway answers itself in front of this deployment.
+    pub(crate) fn is_own(&self, deployment: usize) -> bool {
+        Crossing::find(self.operation, self.snapshot.provider(deployment)).and_then(Crossing::own).is_some()
     }
 
     /// What the request takes of a provider's capacity.
@@ -81,8 +100,10 @@ impl Conditions for Candidates<'_> {
 
     fn is_available(&self, candidate: usize, now_ns: u64) -> bool {
         let deployment = self.deployments[candidate];
-        self.snapshot.fleet.is_available(deployment, now_ns)
-            && self.snapshot.capacities.has_room(deployment, &self.need, self.now)
+        // What the gateway answers itself needs nobody.
+        self.is_own(deployment)
+            || (self.snapshot.fleet.is_available(deployment, now_ns)
+                && self.snapshot.capacities.has_room(deployment, &self.need, self.now))
     }
 
     fn available_from_ns(&self, candidate: usize) -> u64 {

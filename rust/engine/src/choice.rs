@@ -132,6 +132,7 @@ impl Chooser<'_> {
             (model, payload.json()),
             self.record.started_unix_s(),
         );
+        asking.needs.is_count = operation.counts_tokens();
         if let Bound::To(deployment) = bound {
             asking.bound_deployment = Some(deployment);
         }
@@ -246,10 +247,9 @@ pub(crate) fn asking<'a>(
     now_unix_s: i64,
 ) -> Asking<'a> {
     let needs = |body: &[u8]| {
+        let estimate = |bytes| shared.vocabularies.estimate_bytes("", bytes);
         // A body that can't be read that far was refused before.
-        let mut needs = Needs::read(body, snapshot.tables.bounds.json_depth).unwrap_or_default();
-        needs.input_tokens = shared.vocabularies.estimate_bytes("", body.len() as u64);
-        needs
+        Needs::read(body, snapshot.tables.bounds.json_depth, estimate).unwrap_or_default()
     };
     Asking {
         model,

@@ -237,7 +237,7 @@ impl Exchange<'_> {
     async fn pursue(
         &mut self,
         asked: &Asked<'_>,
-        choice: Choice,
+        mut choice: Choice,
         mut payload: Payload,
         (budget, class): (Option<Duration>, Latency),
     ) -> Result<Reply, Failure> {
@@ -245,9 +245,9 @@ impl Exchange<'_> {
         let started = self.settlement.record.started;
         let drill = registry.drills.draw(self.worker, &self.settlement.record);
         self.settlement.record.budget = budget;
-        self.settlement.record.route = choice.route;
+        self.settlement.record.route = choice.route.take();
         let need = limits::need(self.worker, self.call.operation(), &self.settlement.record, &payload);
-        let mut candidates = Candidates::new(self.snapshot, &choice.deployments, choice.is_repeatable, need, started);
+        let mut candidates = Candidates::new(self.snapshot, self.call.operation(), &choice, need, started);
         let deadline_ns = budget.map(|budget| registry.ns(started + budget));
         let mut attempts = Attempts::new(candidates.len(), deadline_ns, self.snapshot.fleet.limits());
         let mut failures = Failures::default();
@@ -266,9 +266,11 @@ impl Exchange<'_> {
                 }
                 Step::Over(over) => break over,
             };
-            let forced = drill.as_ref().filter(|it| it.forces(self.snapshot, candidates.deployment(candidate)));
+            let is_own = candidates.is_own(candidates.deployment(candidate));
+            let forced =
+                drill.as_ref().filter(|it| !is_own && it.forces(self.snapshot, candidates.deployment(candidate)));
             let mut taken = None;
-            if forced.is_none() {
+            if forced.is_none() && !is_own {
                 let record = &mut self.settlement.record;
                 let room = match limits::take(self.worker, record, &candidates, candidate) {
                     Some(room) => room,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use fastgate_core::telemetry::access_line::write_usd;
+use fastgate_core::telemetry::access_line::{write_time, write_usd};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
@@ -38,6 +38,18 @@ impl HeaderTexts {
     /// An amount of money, of picodollars in dollars.
     pub(crate) fn usd(&mut self, name: HeaderName, pusd: i128) {
         self.write(name, |value| write_usd(value.0, pusd));
+    }
+
+    /// A time in whole seconds since 1970, as RFC 3339 writes it in UTC.
+    pub(crate) fn time(&mut self, name: HeaderName, unix_s: u64) {
+        const FRACTION: &[u8] = b".000Z";
+        self.write(name, |value| {
+            write_time(value.0, unix_s.saturating_mul(1000));
+            if value.0.ends_with(FRACTION) {
+                value.0.truncate(value.0.len() - FRACTION.len());
+                value.0.push(b'Z');
+            }
+        });
     }
 
     /// A value that is written in pieces.
@@ -112,10 +124,12 @@ mod tests {
             value.number(7).text("s");
         });
         texts.text(HeaderName::from_static("third"), &[b'x'; 2 * BYTES]);
+        texts.time(HeaderName::from_static("fourth"), 1_709_164_799);
         texts.insert_into(&mut headers);
         assert_eq!(headers.get_all(FIRST).iter().collect::<Vec<_>>(), ["18446744073709551615"]);
         assert_eq!(headers[SECOND], "7s");
         assert_eq!(headers["third"].len(), 2 * BYTES);
+        assert_eq!(headers["fourth"], "2024-02-28T23:59:59Z");
     }
 
     #[test]

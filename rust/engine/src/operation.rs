@@ -89,7 +89,9 @@ const fn row(
             | b"embeddings"
             | b"messages"
             | b"generate_content"
-            | b"stream_generate_content",
+            | b"stream_generate_content"
+            | b"embed_content"
+            | b"batch_embed_contents",
         ) => Books::ReportedOrEstimated,
         // Counting costs nothing.
         (Goes::ByModel, b"messages_count_tokens" | b"count_tokens") => Books::Nothing,
@@ -99,7 +101,8 @@ const fn row(
     let gives = if matches!(kind, Kind::Content) { Gives::Content } else { Gives::Object };
     let is_kept = matches!(kind, Kind::Kept);
     // Google's SDKs have changed from the one to the other.
-    let roots: &[&str] = if matches!(dialect, Dialect::Gemini { .. }) { &["/v1beta", "/v1"] } else { &["/v1"] };
+    let is_gemini = matches!(dialect, Dialect::Gemini { .. } | Dialect::GeminiPlain);
+    let roots: &[&str] = if is_gemini { &["/v1beta", "/v1"] } else { &["/v1"] };
     Operation { name, method, roots, path, dialect, takes, goes, gives, is_kept, books }
 }
 
@@ -114,14 +117,22 @@ pub(crate) const MESSAGES: usize = 1;
 pub(crate) const GENERATE_CONTENT: usize = 3;
 /// Index of the same in events.
 pub(crate) const STREAM_GENERATE_CONTENT: usize = 4;
+/// Index of OpenAI's embeddings.
+pub(crate) const EMBEDDINGS: usize = 5;
+/// Index of Anthropic's token counts.
+pub(crate) const MESSAGES_COUNT_TOKENS: usize = 7;
+/// Index of Gemini's.
+pub(crate) const COUNT_TOKENS: usize = 8;
+/// Index of Gemini's embeddings of several texts.
+pub(crate) const BATCH_EMBED_CONTENTS: usize = 9;
 
-use Dialect::{Anthropic, OpenaiChat, OpenaiCompletions, OpenaiResponses};
+use Dialect::{Anthropic, GeminiPlain, OpenaiChat, OpenaiCompletions, OpenaiResponses};
 use Goes::{ByModel, ToFiles, ToMaker};
 use Kind::{Content, Kept, Usual};
 use Takes::{Form, Json, Nothing};
 
 /// Every operation; the busiest first, since a look-up goes through them in order.
-pub(crate) static OPERATIONS: [Operation; 29] = [
+pub(crate) static OPERATIONS: [Operation; 31] = [
     row("chat", Method::POST, "/chat/completions", (OpenaiChat, Json, ByModel, Usual)),
     row("messages", Method::POST, "/messages", (Anthropic, Json, ByModel, Usual)),
     row("responses", Method::POST, "/responses", (OpenaiResponses, Json, ByModel, Kept)),
@@ -135,7 +146,14 @@ pub(crate) static OPERATIONS: [Operation; 29] = [
     row("embeddings", Method::POST, "/embeddings", (PLAIN, Json, ByModel, Usual)),
     row("completions", Method::POST, "/completions", (OpenaiCompletions, Json, ByModel, Usual)),
     row("messages_count_tokens", Method::POST, "/messages/count_tokens", (Anthropic, Json, ByModel, Usual)),
-    row("count_tokens", Method::POST, "/models/{model}:countTokens", (GEMINI, Json, ByModel, Usual)),
+    row("count_tokens", Method::POST, "/models/{model}:countTokens", (GeminiPlain, Json, ByModel, Usual)),
+    row(
+        "batch_embed_contents",
+        Method::POST,
+        "/models/{model}:batchEmbedContents",
+        (GeminiPlain, Json, ByModel, Usual),
+    ),
+    row("embed_content", Method::POST, "/models/{model}:embedContent", (GeminiPlain, Json, ByModel, Usual)),
     row("moderations", Method::POST, "/moderations", (MODERATIONS, Json, ByModel, Usual)),
     row("response_get", Method::GET, "/responses/{}", (OpenaiResponses, Nothing, ToMaker, Kept)),
     row("response_delete", Method::DELETE, "/responses/{}", (OpenaiResponses, Nothing, ToMaker, Usual)),
@@ -157,6 +175,18 @@ pub(crate) static OPERATIONS: [Operation; 29] = [
     row("batch_get", Method::GET, "/batches/{}", (PLAIN, Nothing, ToFiles, Kept)),
     row("batch_cancel", Method::POST, "/batches/{}/cancel", (PLAIN, Nothing, ToFiles, Kept)),
 ];
+
+impl Operation {
+    /// Whether it is about how many tokens a prompt has.
+    pub(crate) fn counts_tokens(&self) -> bool {
+        matches!(self.name, "messages_count_tokens" | "count_tokens")
+    }
+
+    /// Whether what comes back is made of tokens: vectors and verdicts are not.
+    pub(crate) fn gives_tokens(&self) -> bool {
+        !matches!(self.name, "embeddings" | "embed_content" | "batch_embed_contents" | "moderations")
+    }
+}
 
 /// Where a path leads.
 #[derive(Debug)]
@@ -289,6 +319,10 @@ mod tests {
             (MESSAGES, "messages"),
             (GENERATE_CONTENT, "generate_content"),
             (STREAM_GENERATE_CONTENT, "stream_generate_content"),
+            (EMBEDDINGS, "embeddings"),
+            (MESSAGES_COUNT_TOKENS, "messages_count_tokens"),
+            (COUNT_TOKENS, "count_tokens"),
+            (BATCH_EMBED_CONTENTS, "batch_embed_contents"),
         ] {
             assert_eq!(OPERATIONS[index].name, name);
         }

@@ -185,9 +185,12 @@ impl Payload {
             }
             Self::About { body, .. } => Ok(Upstream::json(body.clone())),
             Self::Asking { body, request, output } => {
-                let rename = name.filter(|name| *name != request.model).map(|name| request.rename(name));
+                let name = name.filter(|name| *name != request.model);
+                let rename = name.map(|name| request.rename(name));
+                let repeats = name.into_iter().flat_map(|name| request.rename_resources(name));
                 let usage_splice = request.usage_splice.clone().filter(|_| asks_for_usage);
-                let mut changes: Vec<Splice> = rename.into_iter().chain(usage_splice).chain(output.clone()).collect();
+                let mut changes: Vec<Splice> =
+                    rename.into_iter().chain(repeats).chain(usage_splice).chain(output.clone()).collect();
                 Ok(Upstream::json(if changes.is_empty() { body.clone() } else { splice(body, &mut changes).into() }))
             }
             Self::Form { form, content_type, .. } => {
@@ -208,7 +211,7 @@ impl Payload {
         (target, deviations): (&Target<'_>, &Deviations),
     ) -> Result<(Upstream, Vec<Loss>), Failure> {
         let Self::Asking { body, output, .. } = self else {
-            return Err(Failure::invalid_request("only a conversation can be translated", None));
+            return Err(untranslatable());
         };
         let mut changes: Vec<Splice> = output.iter().cloned().collect();
         let bounded = if changes.is_empty() { body.clone() } else { splice(body, &mut changes).into() };
@@ -245,6 +248,11 @@ impl Payload {
             form.restore(unsent);
         }
     }
+}
+
+/// Of what is no JSON that names a model.
+pub(crate) fn untranslatable() -> Failure {
+    Failure::invalid_request("only JSON that names a model can be translated", None)
 }
 
 impl Upstream {

@@ -17,6 +17,7 @@ use crate::attempt::FailedAttempt;
 use crate::charge::{self, Charge};
 use crate::choice::RouteTaken;
 use crate::clock::unix_s;
+use crate::counting::CountedBy;
 use crate::identity::Identity;
 use crate::limits::{Reservation, Taken};
 use crate::resilience::Drill;
@@ -99,6 +100,8 @@ pub struct Record {
     pub(crate) downgraded_by: Option<usize>,
     /// Fields of the request that the provider tried last was not told, by the client's names.
     pub(crate) dropped: Vec<Loss>,
+    /// How the gateway counted tokens itself, where no provider did.
+    pub(crate) counted_by: Option<CountedBy>,
     /// The model as the provider tried last knows it.
     pub provider_model: Option<String>,
     /// Index of the deployment tried last.
@@ -172,6 +175,7 @@ impl Record {
             model: None,
             downgraded_by: None,
             dropped: Vec::new(),
+            counted_by: None,
             provider_model: None,
             deployment: None,
             attempts: 0,

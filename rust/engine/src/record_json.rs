@@ -63,6 +63,9 @@ pub(crate) fn write(record: &Record, into: &mut Vec<u8>) {
     if let Some(drill) = &record.drill {
         object.text("drill", drill.id());
     }
+    if let Some(by) = record.counted_by {
+        object.text("counted_by", by.name());
+    }
     object.flag("stream", record.is_stream);
     object.number_or_null("status", record.status);
     object.text("outcome", record.outcome.name());

@@ -14,7 +14,8 @@ use fastgate_core::json_view::View;
 use fastgate_core::neutral::{Event, Feature, Format, Loss, Request, Sampling, TABLE, Target, check};
 use fastgate_core::translators::{self, Replying, StreamReader, StreamWriter};
 
-use crate::crossing::Pair;
+use crate::crossing::{Pair, Work};
+use crate::work_translation;
 
 /// A request in the provider's dialect.
 #[derive(Debug)]
@@ -36,6 +37,9 @@ pub(crate) fn request(
 ) -> Result<Translated, Failure> {
     // It was read when it came, strictly.
     let known = View::known(body).ok_or_else(|| Failure::invalid_request("the request body is no text", None))?;
+    if pair.work != Work::Conversation {
+        return work_translation::request(known, pair, (target, deviations));
+    }
     let mut room = None;
     let view = translators::normal_request(pair.client, known, &mut room);
     let mut request = translators::read_request(pair.client, view)?;
@@ -85,6 +89,9 @@ fn client_name(field: &str, pair: Pair) -> Option<Loss> {
 /// Writes a provider's answer for the client; `None` if it is none.
 pub(crate) fn answer(body: &[u8], pair: Pair, replying: &Replying<'_>) -> Option<Bytes> {
     let view = View::read_answer(body, ANSWER_DEPTH_LIMIT).ok()?;
+    if pair.work != Work::Conversation {
+        return work_translation::answer(view, pair, replying);
+    }
     let mut room = None;
     let view = translators::normal_answer(pair.provider, view, &mut room);
     let answer = translators::read_answer(pair.provider, view)?;

@@ -7,6 +7,7 @@
 pub mod anthropic;
 pub mod anthropic_usage;
 pub mod gemini;
+pub mod gemini_plain;
 pub mod gemini_stream;
 pub mod gemini_usage;
 mod model_lists;
@@ -55,6 +56,8 @@ pub enum Dialect {
         /// It is `streamGenerateContent`.
         stream: bool,
     },
+    /// Gemini's token counts and embeddings.
+    GeminiPlain,
 }
 
 impl Dialect {
@@ -77,6 +80,7 @@ impl Dialect {
             Self::Gemini { stream } => {
                 gemini::read_request(body, depth_limit, model_in_path.unwrap_or_default(), stream)
             }
+            Self::GeminiPlain => gemini_plain::read_request(body, depth_limit, model_in_path.unwrap_or_default()),
         }
     }
 
@@ -89,7 +93,7 @@ impl Dialect {
             Self::OpenaiCompletions | Self::Anthropic => "max_tokens",
             Self::OpenaiResponses => "max_output_tokens",
             Self::Gemini { .. } => return gemini::bound_output(body, tokens),
-            Self::OpenaiPlain { .. } => return None,
+            Self::OpenaiPlain { .. } | Self::GeminiPlain => return None,
         };
         openai::set_field(body, field, &tokens.to_string())
     }
@@ -103,6 +107,7 @@ impl Dialect {
             Self::OpenaiPlain { .. } => openai_plain::read_answer(body),
             Self::Anthropic => anthropic::read_answer(body),
             Self::Gemini { .. } => gemini::read_answer(body),
+            Self::GeminiPlain => gemini_plain::read_answer(body),
         }
     }
 
@@ -116,7 +121,7 @@ impl Dialect {
             Self::OpenaiResponses => StreamReader::OpenaiResponses(openai_responses::StreamReader::default()),
             Self::OpenaiPlain { .. } => StreamReader::OpenaiPlain(openai_plain::StreamReader::new(choices)),
             Self::Anthropic => StreamReader::Anthropic(anthropic::StreamReader::default()),
-            Self::Gemini { .. } => StreamReader::Gemini(gemini_stream::StreamReader::new(choices)),
+            Self::Gemini { .. } | Self::GeminiPlain => StreamReader::Gemini(gemini_stream::StreamReader::new(choices)),
         }
     }
 
@@ -125,7 +130,7 @@ impl Dialect {
     pub fn error_body(self, failure: &Failure, request_id: &str) -> Vec<u8> {
         match self {
             Self::Anthropic => anthropic::error_body(failure, request_id),
-            Self::Gemini { .. } => gemini::error_body(failure, request_id),
+            Self::Gemini { .. } | Self::GeminiPlain => gemini::error_body(failure, request_id),
             _ => openai::error_body(failure, request_id),
         }
     }
@@ -135,7 +140,7 @@ impl Dialect {
     pub fn error_of_provider(self, status: u16, error: &ProviderError, request_id: &str) -> Vec<u8> {
         match self {
             Self::Anthropic => anthropic::error_of_provider(status, error, request_id),
-            Self::Gemini { .. } => gemini::error_of_provider(status, error, request_id),
+            Self::Gemini { .. } | Self::GeminiPlain => gemini::error_of_provider(status, error, request_id),
             _ => openai::error_of_provider(status, error, request_id),
         }
     }

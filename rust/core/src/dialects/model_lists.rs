@@ -17,7 +17,7 @@ impl Dialect {
             Self::Anthropic => json!({
                 "data": models, "has_more": false, "first_id": names.first(), "last_id": names.last(),
             }),
-            Self::Gemini { .. } => json!({"models": models}),
+            Self::Gemini { .. } | Self::GeminiPlain => json!({"models": models}),
             _ => json!({"object": "list", "data": models}),
         };
         list.to_string().into_bytes()
@@ -38,7 +38,7 @@ impl Dialect {
                     "created_at": created.unwrap_or_default().to_string(),
                 })
             }
-            Self::Gemini { .. } => json!({
+            Self::Gemini { .. } | Self::GeminiPlain => json!({
                 "name": format!("models/{name}"), "displayName": name, "version": "",
                 "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
             }),

@@ -27,6 +27,8 @@ pub struct Request {
     /// Where the model's JSON string (quotes included) lies in the body; empty where there is none. `None`: the body of
     /// this format names no model.
     model_span: Option<Range<usize>>,
+    /// Where else the body says it, as `models/…`.
+    resource_spans: Vec<Range<usize>>,
     /// Whether the answer is to be a stream of events.
     pub stream: bool,
     /// How many choices are asked for.
@@ -52,6 +54,7 @@ impl Request {
         Self {
             model: model.to_owned(),
             model_span: None,
+            resource_spans: Vec::new(),
             stream,
             choices: 1,
             billed_choices: 1,
@@ -61,6 +64,17 @@ impl Request {
             usage_splice: None,
             continues: None,
         }
+    }
+
+    /// The same with the places where the body repeats the model that the path names: JSON strings, `models/…`.
+    #[must_use]
+    pub(super) fn with_resources(self, spans: Vec<Range<usize>>) -> Self {
+        Self { resource_spans: spans, ..self }
+    }
+
+    /// What to change so that the body repeats this model where it repeats the path's.
+    pub fn rename_resources(&self, model: &str) -> impl Iterator<Item = Splice> {
+        self.resource_spans.iter().map(move |span| Splice::text(span.clone(), &format!("models/{model}")))
     }
 
     /// What to change so that the body names this model; nothing where the path does.
@@ -114,6 +128,7 @@ pub fn read_fields(object: &Object<'_>, default_model: Option<&str>) -> Result<R
     Ok(Request {
         model,
         model_span: Some(model_span),
+        resource_spans: Vec::new(),
         stream,
         choices: object.get("n").and_then(|value| value.as_u64()).unwrap_or(1),
         billed_choices: count_at_most(object, "n"),

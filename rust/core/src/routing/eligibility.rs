@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use super::needs::CapabilitySet;
+use super::capabilities::CapabilitySet;
 use super::policy::{Named, Policy, Region};
 use super::{Asking, Conditions};
 use crate::tables::{Capability, Deployment, Latency};

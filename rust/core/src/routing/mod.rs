@@ -4,6 +4,7 @@
 //! A deployment that a rule removes is never tried; one that is only unavailable now stays, at the end of its step.
 //! Nothing widens residency. Clock, load, health, prices and randomness are arguments, so tests and replays repeat.
 
+mod capabilities;
 mod eligibility;
 mod explanation;
 mod needs;
@@ -19,12 +20,13 @@ mod when;
 
 use smallvec::SmallVec;
 
+pub use self::capabilities::{CapabilitySet, capability_name};
 pub use self::eligibility::Removed;
 pub use self::explanation::{
     DeploymentExplained, ErrorExplained, Explanation, FailedCondition, LeadsTo, RowExplained, RowOutcome,
     StepExplained, explain,
 };
-pub use self::needs::{CapabilitySet, Needs, capability_name};
+pub use self::needs::Needs;
 pub use self::no_route::NoRoute;
 pub use self::pick::draw;
 pub use self::policy::Policy;

@@ -1,10 +1,11 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::capability_name;
 use super::*;
 
 fn read(body: &Value) -> Needs {
-    Needs::read(body.to_string().as_bytes(), 64).expect("a JSON object")
+    Needs::read(body.to_string().as_bytes(), 64, |_| 0).expect("a JSON object")
 }
 
 fn capabilities(body: &Value) -> Vec<&'static str> {
@@ -48,7 +49,108 @@ fn fields_in_their_places_count() {
     }
     let escaped = br#"{"messages":[{"content":[{"type":"image\u005furl"}]}],"t\u006fols":[1]}"#;
     let expected: CapabilitySet = [Capability::ImageInput, Capability::Tools].into_iter().collect();
-    assert_eq!(Needs::read(escaped, 8).map(|needs| needs.capabilities), Ok(expected));
+    assert_eq!(Needs::read(escaped, 8, |_| 0).map(|needs| needs.capabilities), Ok(expected));
+}
+
+#[test]
+fn anthropics_fields_count() {
+    let block =
+        |block: Value| json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "?"}, block]}]});
+    let source = |kind: &str| json!({"type": "document", "source": {"data": "JVBE", "type": kind}});
+    let result = |block: Value| json!({"type": "tool_result", "tool_use_id": "t", "content": [block]});
+    let image = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}});
+    for (body, expected) in [
+        (json!({"tools": [{"name": "f", "input_schema": {}}]}), &["tools"][..]),
+        (block(image.clone()), &["image_input"]),
+        (block(result(image.clone())), &["image_input"]),
+        (block(source("base64")), &["file_input"]),
+        (block(source("url")), &["file_input"]),
+        (block(source("text")), &[]),
+        (block(json!({"source": {"type": "text", "data": "a"}, "type": "document"})), &[]),
+        (block(json!({"type": "document", "source": {"type": "content", "content": [image]}})), &["image_input"]),
+        (json!({"thinking": {"type": "enabled", "budget_tokens": 2048}}), &["reasoning"]),
+        (json!({"thinking": {"type": "adaptive"}}), &["reasoning"]),
+        (json!({"thinking": {"type": "disabled"}}), &[]),
+        (json!({"output_config": {"effort": "high"}}), &["reasoning"]),
+        (json!({"output_config": {"effort": "high"}, "thinking": {"type": "disabled"}}), &[]),
+        (json!({"output_config": {"format": {"type": "json_schema", "schema": {}}}}), &["json_schema"]),
+        (json!({"output_format": {"type": "json_schema", "schema": {}}}), &["json_schema"]),
+        (json!({"system": [{"type": "image"}], "metadata": {"thinking": {"type": "enabled"}}}), &[]),
+    ] {
+        assert_eq!(capabilities(&body), expected, "{body}");
+    }
+    assert_eq!(read(&json!({"max_tokens": 1024})).output_tokens, Some(1024));
+}
+
+#[test]
+fn geminis_fields_count() {
+    let part = |part: Value| json!({"contents": [{"role": "user", "parts": [{"text": "?"}, part]}]});
+    let config = |config: Value| json!({"generationConfig": config});
+    let inline = |media_type: &str| part(json!({"inlineData": {"data": "AAAA", "mimeType": media_type}}));
+    let said = part(json!({"functionResponse": {"name": "f", "parts": [{"inlineData": {"mimeType": "image/png"}}]}}));
+    for (body, expected) in [
+        (json!({"tools": [{"functionDeclarations": [{"name": "f"}]}]}), &["tools"][..]),
+        (inline("image/png"), &["image_input"]),
+        (inline("audio/wav"), &["audio_input"]),
+        (inline("application/pdf"), &["file_input"]),
+        (inline("video/mp4"), &["file_input"]),
+        (part(json!({"inline_data": {"mime_type": "image/png", "data": ""}})), &["image_input"]),
+        (part(json!({"fileData": {"fileUri": "https://a/b.pdf"}})), &["file_input"]),
+        (part(json!({"file_data": {"file_uri": "gs://a", "mime_type": "IMAGE/JPEG"}})), &["image_input"]),
+        (part(json!({"inlineData": null, "fileData": "image/png"})), &[]),
+        (said, &["image_input"]),
+        // The API takes one in place of a list of one.
+        (json!({"contents": {"parts": {"inlineData": {"mimeType": "image/png"}}}}), &["image_input"]),
+        (
+            config(json!({"responseMimeType": "application/json", "responseSchema": {"type": "OBJECT"}})),
+            &["json_schema"],
+        ),
+        (config(json!({"responseJsonSchema": {}})), &["json_schema"]),
+        (json!({"generation_config": {"response_json_schema": {}}}), &["json_schema"]),
+        (config(json!({"responseMimeType": "application/json", "responseSchema": null})), &[]),
+        (config(json!({"thinkingConfig": {"thinkingBudget": 1024}})), &["reasoning"]),
+        (config(json!({"thinkingConfig": {"thinkingBudget": -1}})), &["reasoning"]),
+        (config(json!({"thinkingConfig": {"thinkingLevel": "HIGH"}})), &["reasoning"]),
+        (config(json!({"thinkingConfig": {"includeThoughts": true}})), &["reasoning"]),
+        (config(json!({"thinkingConfig": {"thinkingBudget": 0, "includeThoughts": false}})), &[]),
+        (config(json!({"thinkingConfig": {"thinkingLevel": "THINKING_LEVEL_UNSPECIFIED"}})), &[]),
+        (config(json!({"responseModalities": ["TEXT", "AUDIO"]})), &["audio_output"]),
+        (config(json!({"speechConfig": {"voiceConfig": {}}})), &["audio_output"]),
+        (json!({"contents": [{"parts": [{"text": "inlineData", "partMetadata": {"inlineData": {}}}]}]}), &[]),
+        (json!({"labels": {"generationConfig": "x"}, "safetySettings": [{"inlineData": {}}]}), &[]),
+    ] {
+        assert_eq!(capabilities(&body), expected, "{body}");
+        let counted = json!({"generateContentRequest": body});
+        assert_eq!(capabilities(&counted), expected, "{counted}");
+    }
+    assert_eq!(read(&config(json!({"maxOutputTokens": 9}))).output_tokens, Some(9));
+}
+
+#[test]
+fn media_are_estimated_by_what_they_are() {
+    let data = "A".repeat(400_000);
+    let text_tokens =
+        |body: &Value| Needs::read(body.to_string().as_bytes(), 64, |bytes| bytes / 4).expect("JSON").input_tokens;
+    let url = format!("data:image/png;base64,{data}");
+    for (body, tokens) in [
+        (json!({"messages": [{"content": [{"type": "image_url", "image_url": {"url": url}}]}]}), 765..800),
+        (json!({"input": [{"content": [{"type": "input_image", "image_url": url}]}]}), 765..800),
+        (json!({"messages": [{"content": [{"type": "image", "source": {"type": "base64", "data": data}}]}]}), 765..800),
+        (json!({"contents": [{"parts": [{"inlineData": {"mimeType": "image/png", "data": data}}]}]}), 765..800),
+        (json!({"contents": [{"parts": [{"inlineData": {"mimeType": "audio/mp3", "data": data}}]}]}), 1_000..1_050),
+        (
+            json!({"contents": [{"parts": [{"inlineData": {"mimeType": "application/pdf", "data": data}}]}]}),
+            16_600..16_800,
+        ),
+        (
+            json!({"messages": [{"content": [{"type": "document", "source": {"type": "text", "data": data}}]}]}),
+            100_000..100_100,
+        ),
+        (json!({"contents": [{"parts": [{"text": data}]}]}), 100_000..100_100),
+    ] {
+        let estimated = text_tokens(&body);
+        assert!(tokens.contains(&estimated), "{estimated} for {}", &body.to_string()[..90]);
+    }
 }
 
 #[test]
@@ -82,24 +184,10 @@ fn the_largest_output_asked_for_counts() {
 
 #[test]
 fn what_is_no_object_or_too_deep_is_refused() {
-    assert_eq!(Needs::read(b"[1]", 8), Err(JsonError::NotAnObject));
-    assert_eq!(Needs::read(br#"{"tools":[[[1]]]}"#, 3), Err(JsonError::TooDeep(11)));
-    assert_eq!(Needs::read(br#"{"messages":[{"content":[1,]}]}"#, 8), Err(JsonError::Syntax(27)));
-    assert!(Needs::read(br#"{"tools":[1]} x"#, 8).is_err());
-}
-
-#[test]
-fn sets_of_capabilities() {
-    let mut set = CapabilitySet::NONE;
-    assert!(set.is_empty());
-    set.insert(Capability::AudioOutput);
-    set.insert(Capability::JsonSchema);
-    assert_eq!(set.iter().collect::<Vec<_>>(), [Capability::JsonSchema, Capability::AudioOutput]);
-    assert_eq!(set.first_missing_in([Capability::JsonSchema].into_iter().collect()), Some(Capability::AudioOutput));
-    assert_eq!(set.first_missing_in(CapabilitySet::ALL), None);
-    for (place, (capability, name)) in CAPABILITIES.iter().enumerate() {
-        assert_eq!((*capability as usize, capability_name(*capability)), (place, *name));
-    }
+    assert_eq!(Needs::read(b"[1]", 8, |_| 0), Err(JsonError::NotAnObject));
+    assert_eq!(Needs::read(br#"{"tools":[[[1]]]}"#, 3, |_| 0), Err(JsonError::TooDeep(11)));
+    assert_eq!(Needs::read(br#"{"messages":[{"content":[1,]}]}"#, 8, |_| 0), Err(JsonError::Syntax(27)));
+    assert!(Needs::read(br#"{"tools":[1]} x"#, 8, |_| 0).is_err());
 }
 
 /// Values with the words that matter, in any place.
@@ -140,8 +228,12 @@ fn oracle(body: &Value) -> Vec<Capability> {
     let elements = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let is_given = |value: &Value| !value.is_null();
     let items: Vec<Value> = elements(&body["messages"]).into_iter().chain(elements(&body["input"])).collect();
-    let inner = items.iter().flat_map(|item| [elements(&item["content"]), elements(&item["output"])].concat());
-    let kinds: Vec<Value> = items.iter().cloned().chain(inner).map(|part| part["type"].clone()).collect();
+    let mut kinds = Vec::new();
+    let mut left = items;
+    while let Some(part) = left.pop() {
+        left.extend([elements(&part["content"]), elements(&part["output"])].concat());
+        kinds.push(part["type"].clone());
+    }
     let has = |names: &[&str]| kinds.iter().filter_map(Value::as_str).any(|kind| names.contains(&kind));
     let reasoning = body["reasoning"].as_object().cloned().unwrap_or_default();
     [
@@ -176,15 +268,32 @@ proptest! {
     }
 
     #[test]
-    fn what_looks_like_text_alone_is(body in value(), part in prop::sample::select(vec![
-        "image_url", "input_image", "computer_call_output", "input_audio", "file", "input_file", "text",
+    fn what_looks_like_text_alone_is(body in value(), beside in prop::sample::select(vec![
+        r#"{"messages":[{"content":[{"type":"image_url"}]}]}"#,
+        r#"{"messages":[{"content":[{"type":"input_audio"}]}]}"#,
+        r#"{"messages":[{"content":[{"type":"file"}]}]}"#,
+        r#"{"messages":[{"content":[{"type":"image"}]}]}"#,
+        r#"{"messages":[{"content":[{"type":"document"}]}]}"#,
+        r#"{"messages":[{"content":[{"type":"container_upload"}]}]}"#,
+        r#"{"messages":[{"content":[{"type":"text"}]}]}"#,
+        r#"{"messages":[{"type":"computer_call_output"}]}"#,
+        r#"{"contents":[{"parts":[{"inlineData":{"mimeType":"application/pdf"}}]}]}"#,
+        r#"{"contents":[{"parts":[{"inline_data":{}}]}]}"#,
+        r#"{"contents":[{"parts":[{"fileData":{}}]}]}"#,
+        r#"{"contents":[{"parts":[{"file_data":{}}]}]}"#,
+        r#"{"generationConfig":{"responseModalities":["AUDIO"]}}"#,
+        r#"{"generation_config":{"response_modalities":["Audio"]}}"#,
+        r#"{"generationConfig":{"speechConfig":1}}"#,
+        r#"{"generationConfig":{"speech_config":{}}}"#,
     ]), escaped in any::<bool>()) {
-        let mut text = json!({"messages": [{"content": [{"type": part}]}], "input": body}).to_string();
+        let mut beside: Value = serde_json::from_str(beside).expect("JSON");
+        beside["input"] = body;
+        let mut text = beside.to_string();
         if escaped {
             // A name may be written as no search finds it.
             text = text.replace('i', "\\u0069").replace('o', "\\u006f");
         }
-        let capabilities = Needs::read(text.as_bytes(), 64).expect("a JSON object").capabilities;
+        let capabilities = Needs::read(text.as_bytes(), 64, |_| 0).expect("a JSON object").capabilities;
         let beyond_text: CapabilitySet =
             [Capability::ImageInput, Capability::AudioInput, Capability::AudioOutput, Capability::FileInput].into_iter().collect();
         prop_assert!(!Needs::is_text_alone(text.as_bytes()) || !capabilities.intersects(beyond_text), "{}", text);
@@ -194,8 +303,8 @@ proptest! {
     fn never_panics(
         bytes in prop::collection::vec(any::<u8>(), 0..200), body in value(), cut in any::<prop::sample::Index>(),
     ) {
-        let _ = Needs::read(&bytes, 16);
+        let _ = Needs::read(&bytes, 16, |bytes| bytes);
         let text = body.to_string();
-        let _ = Needs::read(&text.as_bytes()[..cut.index(text.len() + 1)], 16);
+        let _ = Needs::read(&text.as_bytes()[..cut.index(text.len() + 1)], 16, |bytes| bytes);
     }
 }

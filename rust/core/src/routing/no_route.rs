@@ -1,6 +1,6 @@
 //! Why nothing can answer, in words for the client.
 
-use super::needs::capability_name;
+use super::capabilities::capability_name;
 use super::when::{self, Dimension};
 use super::{Asking, Removed};
 use crate::failure::Cause;

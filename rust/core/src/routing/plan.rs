@@ -6,7 +6,7 @@
 
 use foldhash::HashMap;
 
-use super::needs::CapabilitySet;
+use super::capabilities::CapabilitySet;
 use super::pick::Candidate;
 use super::policy::{Region, Regions};
 use super::when;

@@ -161,7 +161,8 @@ prop_compose! {
         preferences in prop_oneof![2 => Just(Preferences::default()), 1 => any_preferences()],
         bound in proptest::option::weighted(0.1, Just(0_usize)),
     ) -> Request {
-        let needs = Needs { capabilities: CapabilitySet::from_bits(capabilities), input_tokens, output_tokens };
+        let needs =
+            Needs { capabilities: CapabilitySet::from_bits(capabilities), input_tokens, output_tokens, is_count: false };
         Request { allowed, asking: Asking { model, tenant, deployments: None, user, feature, session, region, latency,
             cost_class, needs, hour, load_permille, preferences, bound_deployment: bound } }
     }

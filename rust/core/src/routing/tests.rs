@@ -87,6 +87,7 @@ fn each_rule_takes_out_what_it_forbids_and_says_so() {
         capabilities: [Capability::Tools].into_iter().collect(),
         input_tokens: 7_000,
         output_tokens: Some(1_001),
+        is_count: false,
     };
     let asking = Asking {
         deployments: Some(&[0, 1, 3, 4, 5, 6, 7, 8, 9]),
@@ -108,6 +109,9 @@ fn each_rule_takes_out_what_it_forbids_and_says_so() {
     ];
     assert_eq!(rules(&tables, &asking, &facts), expected);
     assert_eq!(decide(&tables, &asking, &facts), Ok(vec![8]));
+    // Who asks how long a prompt is may well have one that fits nowhere.
+    let counting = Asking { needs: Needs { is_count: true, ..needs }, ..asking.clone() };
+    assert_eq!(rules(&tables, &counting, &facts)[5], (5, Removed::NotMaker));
 
     let elsewhere = Asking { region: Some("us"), ..asking };
     let error = decide(&tables, &elsewhere, &facts).expect_err("no deployment is left");

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::Asking;
-use super::needs::CapabilitySet;
+use super::capabilities::CapabilitySet;
 use crate::tables::{Tables, When};
 
 /// What a condition of a row looks at.

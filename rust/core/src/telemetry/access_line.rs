@@ -155,7 +155,7 @@ fn shortened(text: &str) -> &str {
 }
 
 /// RFC 3339 in UTC, ms. The calendar is Howard Hinnant's `civil_from_days`.
-fn write_time(line: &mut Vec<u8>, unix_ms: u64) {
+pub fn write_time(line: &mut Vec<u8>, unix_ms: u64) {
     let (days, ms_of_day) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);

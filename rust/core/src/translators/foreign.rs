@@ -4,11 +4,11 @@
 //! it is would bring them to a vendor which refuses what it did not sign. What is spliced out here was put in by this
 //! gateway's own writers.
 
+use super::gemini;
 use super::openai_chat::MARK;
-use super::{gemini, signed_by};
 use crate::dialects::splice::Splice;
 use crate::json_members::{Member, elements, members, removals};
-use crate::neutral::Format;
+use crate::neutral::{Format, signed_by};
 
 /// What has to be changed in a request of this format, valid JSON, so that its own vendor takes the history.
 #[must_use]

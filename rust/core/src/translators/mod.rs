@@ -1,11 +1,13 @@
 //! Dialects to and from the neutral form, a folder each with the same files: requests, answers and streams, read and
-//! written.
+//! written. Beside them what is no conversation: token counts and embeddings.
 
 pub mod anthropic;
+pub mod embeddings;
 pub mod foreign;
 pub mod gemini;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod token_counts;
 mod web_citation;
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ impl Costs {
         };
         let read = || {
             let body = payload.json().filter(|body| !Needs::is_text_alone(body))?;
-            Needs::read(body, tables.bounds.json_depth).ok()
+            Needs::read(body, tables.bounds.json_depth, |bytes| bytes).ok()
         };
         let needs = question.needs.or_else(read);
         let has = |capability| needs.is_some_and(|needs| needs.capabilities.contains(capability));
@@ -121,8 +121,7 @@ impl Costs {
         let request = payload.request();
         let asked = request.and_then(|request| request.output_tokens);
         let most = longest(&|deployment| tables.deployments[deployment].output_tokens);
-        // Vectors and verdicts are no output.
-        let nothing = matches!(question.operation.name, "embeddings" | "moderations").then_some(0);
+        let nothing = (!question.operation.gives_tokens()).then_some(0);
         let per_choice = asked.or(nothing).or(most).unwrap_or_else(|| {
             let tokens = tables.limiting.output_tokens;
             self.asks_for_output_tokens = Some(tokens);

@@ -1,6 +1,7 @@
 //! Where the limits stand, in headers: those of the client's dialect, and those of the IETF's draft.
 //!
-//! Source: OpenAI API reference, "Rate limits"; draft-ietf-httpapi-ratelimit-headers-10. Only the tightest limit of a kind
+//! Source: OpenAI API reference, "Rate limits"; Anthropic API reference, "Rate limits", "Response headers";
+//! draft-ietf-httpapi-ratelimit-headers-10. Only the tightest limit of a kind
 //! is shown, since that is the one that a client has to mind; of a denial the one that said no.
 
 use fastgate_core::tables::limits::{LimitRule, Period, Resource, Window};
@@ -16,6 +17,43 @@ const RESET_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-reset-re
 const LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-tokens");
 const REMAINING_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-tokens");
 const RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-tokens");
+/// Anthropic's headers: limit, remaining and reset of each kind, and the resources that are of it.
+const OF_ANTHROPIC: [([HeaderName; 3], &[Resource]); 4] = [
+    (
+        [
+            HeaderName::from_static("anthropic-ratelimit-requests-limit"),
+            HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+            HeaderName::from_static("anthropic-ratelimit-requests-reset"),
+        ],
+        &[Resource::Requests],
+    ),
+    (
+        [
+            HeaderName::from_static("anthropic-ratelimit-tokens-limit"),
+            HeaderName::from_static("anthropic-ratelimit-tokens-remaining"),
+            HeaderName::from_static("anthropic-ratelimit-tokens-reset"),
+        ],
+        &TOKENS,
+    ),
+    (
+        [
+            HeaderName::from_static("anthropic-ratelimit-input-tokens-limit"),
+            HeaderName::from_static("anthropic-ratelimit-input-tokens-remaining"),
+            HeaderName::from_static("anthropic-ratelimit-input-tokens-reset"),
+        ],
+        &[Resource::InputTokens],
+    ),
+    (
+        [
+            HeaderName::from_static("anthropic-ratelimit-output-tokens-limit"),
+            HeaderName::from_static("anthropic-ratelimit-output-tokens-remaining"),
+            HeaderName::from_static("anthropic-ratelimit-output-tokens-reset"),
+        ],
+        &[Resource::OutputTokens],
+    ),
+];
+
+const TOKENS: [Resource; 3] = [Resource::Tokens, Resource::InputTokens, Resource::OutputTokens];
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const WARNING: HeaderName = HeaderName::from_static("x-fastgate-limit-warning");
@@ -26,20 +64,14 @@ const MICRO_USD_PUSD: u64 = 1_000_000;
 impl Reservation {
     /// Adds the headers, in place of those that a provider sent of its own limits.
     pub(crate) fn describe(&self, limits: &[LimitRule], texts: &mut HeaderTexts) {
-        let of = |is_wanted: &dyn Fn(Resource) -> bool| {
-            let wanted = self.lines.iter().filter(|line| is_wanted(limits[line.rule].resource));
-            wanted.max_by_key(|line| line.used_permille)
-        };
-        if let Some(line) = of(&|resource| resource == Resource::Requests) {
+        if let Some(line) = self.tightest(limits, |resource| resource == Resource::Requests) {
             write(texts, [LIMIT_REQUESTS, REMAINING_REQUESTS, RESET_REQUESTS], line);
         }
-        let is_tokens =
-            |resource| matches!(resource, Resource::Tokens | Resource::InputTokens | Resource::OutputTokens);
-        if let Some(line) = of(&is_tokens) {
+        if let Some(line) = self.tightest(limits, |resource| TOKENS.contains(&resource)) {
             write(texts, [LIMIT_TOKENS, REMAINING_TOKENS, RESET_TOKENS], line);
         }
         let denied = self.lines.iter().find(|line| Some(line.rule) == self.denied_by);
-        if let Some(line) = denied.or_else(|| of(&|resource| resource != Resource::Concurrent)) {
+        if let Some(line) = denied.or_else(|| self.tightest(limits, |resource| resource != Resource::Concurrent)) {
             let rule = &limits[line.rule];
             let unit = if rule.resource == Resource::Usd { MICRO_USD_PUSD } else { 1 };
             let (amount, remaining) = (line.amount / unit, line.standing.remaining / unit);
@@ -61,6 +93,23 @@ impl Reservation {
                 }
             });
         }
+    }
+
+    /// Adds those that Anthropic's SDKs know, in place of a provider's.
+    pub(crate) fn describe_to_anthropic(&self, limits: &[LimitRule], now_unix_s: u64, texts: &mut HeaderTexts) {
+        for ([limit, remaining, reset], resources) in OF_ANTHROPIC {
+            if let Some(line) = self.tightest(limits, |resource| resources.contains(&resource)) {
+                texts.number(limit, line.amount);
+                texts.number(remaining, line.standing.remaining);
+                texts.time(reset, now_unix_s.saturating_add(line.standing.reset_after_s));
+            }
+        }
+    }
+
+    /// The limit of which the least is left.
+    fn tightest(&self, limits: &[LimitRule], is_wanted: impl Fn(Resource) -> bool) -> Option<&Line> {
+        let wanted = self.lines.iter().filter(|line| is_wanted(limits[line.rule].resource));
+        wanted.max_by_key(|line| line.used_permille)
     }
 }
 

@@ -14,6 +14,7 @@ use fastgate_core::tables::Tables;
 use fastgate_core::tables::limits::{Period, Resource, Window};
 use fastgate_core::usage::Usage;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::customers::Customers;
 use crate::record::RECORD_VERSION;
@@ -52,6 +53,8 @@ struct Entry<'a> {
     model: Option<Cow<'a, str>>,
     #[serde(default)]
     attempts: u32,
+    #[serde(default)]
+    counted_by: Option<IgnoredAny>,
     #[serde(default)]
     usage: Option<Usage>,
     #[serde(default)]
@@ -179,7 +182,8 @@ impl Replay<'_> {
 impl Entry<'_> {
     /// What an exchange used; what it had reserved, where nobody knows what that cost.
     fn used(&self, reserved: Option<&Open>) -> Amounts {
-        let mut used = Amounts { requests: u64::from(self.attempts > 0), ..Amounts::default() };
+        let was_served = self.attempts > 0 || self.counted_by.is_some();
+        let mut used = Amounts { requests: u64::from(was_served), ..Amounts::default() };
         let last = Billed { usage: self.usage, cost_pusd: self.cost_pusd };
         let mut is_known = true;
         for billed in self.trail.iter().chain([&last]) {

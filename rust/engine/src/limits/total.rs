@@ -16,9 +16,9 @@ pub(super) struct Total {
 }
 
 impl Total {
-    /// Of the whole exchange. One that never reached a provider used nothing.
+    /// Of the whole exchange. One that never reached a provider used nothing, unless the gateway did its work.
     pub(super) fn of(record: &Record) -> Self {
-        if record.attempts == 0 {
+        if record.attempts == 0 && record.counted_by.is_none() {
             return Self::new(Amounts::default(), Cost::NotApplicable);
         }
         let mut amounts = Amounts { requests: 1, ..of_trail(record) };
