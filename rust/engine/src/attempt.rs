@@ -308,7 +308,15 @@ impl Asked<'_> {
         let operation = self.call.operation();
         let record = &mut settlement.record;
         let is_success = flight.head.status.is_success();
+        let wants_object = operation.goes == Goes::ByModel && operation.gives == Gives::Object;
         if is_success && has_type(&flight.head, "text/event-stream") {
+            // Whether a form asks for events is not looked for.
+            if wants_object && self.request.is_some() && !record.is_stream {
+                let id = &self.snapshot.tables.deployments[leg.deployment].id;
+                let message = format!("{id}: the provider answered with a stream that nobody asked for");
+                let status = Some(flight.head.status.as_u16());
+                return Err(garbage(flight.call, message, status).unanswered(true));
+            }
             return self.receive_events(record, flight, leg, (crossing, is_spliced)).await;
         }
         if is_success && operation.gives == Gives::Content && !has_type(&flight.head, "application/json") {
@@ -326,7 +334,7 @@ impl Asked<'_> {
         };
         record.lap(Stage::Answer);
         let id = &self.snapshot.tables.deployments[leg.deployment].id;
-        let wants_events = record.is_stream && operation.goes == Goes::ByModel && operation.gives == Gives::Object;
+        let wants_events = record.is_stream && wants_object;
         let answers_in = crossing.answers_in(operation, record.is_stream);
         match answer::judge(&flight.head, &body, is_whole, (operation, answers_in)) {
             Judged::Answer(answer) if wants_events => {

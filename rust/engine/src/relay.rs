@@ -296,6 +296,10 @@ impl Events {
                 removed.push(whole_bytes + unasked.start..whole_bytes + unasked.end);
             }
             whole_bytes = scanned;
+            if self.translation.as_ref().is_some_and(|translation| translation.stream.is_broken()) {
+                failure = Some(Failure::new(Cause::ProviderFailed, "the provider sent an event that can't be read"));
+                break;
+            }
         }
         if failure.is_none() && pending.len() - whole_bytes > self.event_limit_bytes {
             let message = format!("an event of the provider's stream is larger than {} bytes", self.event_limit_bytes);

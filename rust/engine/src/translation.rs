@@ -107,6 +107,8 @@ pub(crate) struct Stream {
     written: Vec<u8>,
     /// What the provider's error event said.
     error: ProviderError,
+    /// An event could not be read, so that words may be missing.
+    is_broken: bool,
 }
 
 #[derive(Debug)]
@@ -133,13 +135,16 @@ impl Stream {
     }
 
     fn on(way: Way, format: Format) -> Self {
-        Self { way, format, written: Vec::new(), error: ProviderError::default() }
+        Self { way, format, written: Vec::new(), error: ProviderError::default(), is_broken: false }
     }
 
     /// Takes in the data of one event.
     pub(crate) fn read(&mut self, data: &[u8]) {
-        // End marks, and what is none of the dialect's events, say nothing that could be translated.
-        let Ok(view) = View::read_answer(data, ANSWER_DEPTH_LIMIT) else { return };
+        let Ok(view) = View::read_answer(data, ANSWER_DEPTH_LIMIT) else {
+            // An end mark says nothing that could be translated.
+            self.is_broken |= data.trim_ascii() != b"[DONE]" && !data.trim_ascii().is_empty();
+            return;
+        };
         match &mut self.way {
             Way::Neutral { reader, writer } => {
                 let mut room = None;
@@ -160,6 +165,11 @@ impl Stream {
     /// Takes in the data of an event that reports a failure.
     pub(crate) fn read_error(&mut self, data: &[u8]) {
         self.error = ProviderError::read(data);
+    }
+
+    /// Whether words may be missing.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     /// A sign of life.

@@ -37,15 +37,15 @@ pub fn read_request(body: &[u8], depth_limit: usize) -> Result<Request, Failure>
 /// What an answer says of itself. `None`: it is no JSON object.
 #[must_use]
 pub fn read_answer(body: &[u8]) -> Option<Answer> {
-    let [kind, error, usage, stop_reason] =
-        pick(body, ANSWER_DEPTH_LIMIT, ["type", "error", "usage", "stop_reason"]).ok()?;
+    let fields = ["type", "error", "usage", "stop_reason", "content", "input_tokens"];
+    let [kind, error, usage, stop_reason, content, counted] = pick(body, ANSWER_DEPTH_LIMIT, fields).ok()?;
     let is_error = kind == Some(br#""error""#) || error.is_some_and(|error| error != b"null");
     Some(Answer {
         usage: usage.and_then(anthropic_usage::read),
         service_tier: usage.and_then(service_tier),
         reported_cost_pusd: None,
         is_truncated: stop_reason == Some(MAX_TOKENS.as_bytes()),
-        flaw: is_error.then_some(Flaw::Error),
+        flaw: if is_error { Some(Flaw::Error) } else { (content.or(counted).is_none()).then_some(Flaw::NoChoices) },
     })
 }
 

@@ -171,15 +171,32 @@ pub fn given<'text>(object: &Object<'text>, key: &str) -> Option<Value<'text>> {
     object.get(key).filter(|value| !value.is_null())
 }
 
-/// What an answer says of itself, its `usage` read with the given reader. `None`: it is no JSON object.
-pub(super) fn read_answer(body: &[u8], read_usage: impl FnOnce(&[u8]) -> Option<Usage>) -> Option<Answer> {
-    let [usage, service_tier, error, choices] =
-        pick(body, ANSWER_DEPTH_LIMIT, ["usage", "service_tier", "error", "choices"]).ok()?;
+/// Where an answer says what it has to say.
+#[derive(Clone, Copy)]
+pub(super) enum List {
+    Choices,
+    Output,
+}
+
+/// What an answer says of itself, its `usage` read with the given reader. `None`: it is no JSON object. `said_in`: the list
+/// without which it is no answer.
+pub(super) fn read_answer(
+    body: &[u8],
+    said_in: Option<List>,
+    read_usage: impl FnOnce(&[u8]) -> Option<Usage>,
+) -> Option<Answer> {
+    let fields = ["usage", "service_tier", "error", "choices", "output"];
+    let [usage, service_tier, error, choices, output] = pick(body, ANSWER_DEPTH_LIMIT, fields).ok()?;
     let is_empty = |list: &[u8]| list.strip_prefix(b"[").is_some_and(|rest| rest.trim_ascii() == b"]");
+    let has_no_list = match said_in {
+        Some(List::Choices) => choices.is_none(),
+        Some(List::Output) => output.is_none(),
+        None => false,
+    };
     let flaw = if error.is_some_and(|error| error != b"null") {
         Some(Flaw::Error)
     } else {
-        choices.is_some_and(is_empty).then_some(Flaw::NoChoices)
+        (has_no_list || choices.is_some_and(is_empty)).then_some(Flaw::NoChoices)
     };
     Some(Answer {
         usage: usage.and_then(read_usage),
@@ -322,7 +339,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_truncated_where_a_choice_is() {
-        let is_truncated = |body: &str| read_answer(body.as_bytes(), |_| None).expect(body).is_truncated;
+        let is_truncated = |body: &str| read_answer(body.as_bytes(), None, |_| None).expect(body).is_truncated;
         let choice = |reason: &str| format!(r#"{{"message":{{"content":"a"}},"finish_reason":{reason}}}"#);
         assert!(is_truncated(&format!(r#"{{"choices":[{}, {}]}}"#, choice("\"stop\""), choice(" \"length\" "))));
         for whole in [choice("\"stop\""), choice("null"), choice("7"), r#"{"text":"a"}"#.to_owned()] {

@@ -83,7 +83,7 @@ fn ask_for_usage(object: &Object<'_>) -> Option<Splice> {
 /// What an answer says of itself. `None`: it is no JSON object.
 #[must_use]
 pub fn read_answer(body: &[u8]) -> Option<Answer> {
-    openai::read_answer(body, openai_usage::read)
+    openai::read_answer(body, Some(openai::List::Choices), openai_usage::read)
 }
 
 /// A field as it is written, `null` included.

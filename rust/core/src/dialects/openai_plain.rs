@@ -24,7 +24,7 @@ pub fn read_request(body: &[u8], depth_limit: usize, default_model: Option<&str>
 /// What an answer says of itself. `None`: it is no JSON object.
 #[must_use]
 pub fn read_answer(body: &[u8]) -> Option<Answer> {
-    openai::read_answer(body, read_usage)
+    openai::read_answer(body, None, read_usage)
 }
 
 /// Embeddings count as chat does, everything younger as Responses do; some vendors of embeddings tell the total alone.

@@ -41,7 +41,7 @@ pub fn read_request(body: &[u8], depth_limit: usize) -> Result<Request, Failure>
 /// What an answer says of itself. `None`: it is no JSON object.
 #[must_use]
 pub fn read_answer(body: &[u8]) -> Option<Answer> {
-    let answer = openai::read_answer(body, openai_token_usage::read)?;
+    let answer = openai::read_answer(body, Some(openai::List::Output), openai_token_usage::read)?;
     let is_truncated = memmem::find(body, INCOMPLETE.as_bytes()).is_some()
         && serde_json::from_slice::<Response<'_>>(body).is_ok_and(|response| response.is_truncated());
     Some(Answer { is_truncated, ..answer })

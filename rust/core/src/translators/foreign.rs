@@ -17,7 +17,7 @@ pub fn changes(format: Format, body: &[u8]) -> Vec<Splice> {
     let may_have = match format {
         Format::OpenaiChat => has(MARK),
         Format::OpenaiResponses => has("\"encrypted_content\""),
-        Format::Anthropic => has("\"signature\"") || has("\"redacted_thinking\""),
+        Format::Anthropic => ["\"signature\"", "\"redacted_thinking\"", "\"encrypted_index\""].into_iter().any(has),
         Format::Gemini => has("\"thoughtSignature\"") || has("\"thought_signature\""),
     };
     if !may_have {
@@ -95,7 +95,8 @@ impl History<'_> {
 
     /// Reasoning that OpenAI encrypted, or none.
     fn without_items(&self) -> Vec<Splice> {
-        const OTHERS: [&str; 3] = [signed_by::ANTHROPIC, signed_by::GEMINI, signed_by::REDACTED];
+        const OTHERS: [&str; 4] =
+            [signed_by::ANTHROPIC, signed_by::GEMINI, signed_by::CHAT_REASONING, signed_by::REDACTED];
         let items = self.field("input");
         removals(self.body, &items, |item| {
             let fields = self.of(item);
@@ -107,7 +108,7 @@ impl History<'_> {
     /// Thoughts that Anthropic signed, or none; then neither may it be asked for a budget of thoughts, since the turn that it
     /// is to go on with begins without them.
     fn without_blocks(&self) -> Vec<Splice> {
-        const OTHERS: [&str; 2] = [signed_by::GEMINI, signed_by::OPENAI];
+        const OTHERS: [&str; 3] = [signed_by::GEMINI, signed_by::OPENAI, signed_by::CHAT_REASONING];
         let is_foreign = |block: &Member| {
             let fields = self.of(block);
             let is_unsigned = |one: &Member| self.raw(one) == b"\"\"" || self.is_foreign(one, &OTHERS);
@@ -136,6 +137,9 @@ impl History<'_> {
             } else if foreign > 0 {
                 changes.extend(removals(self.body, &blocks, is_foreign));
             }
+            for block in blocks.iter().filter(|block| !is_foreign(block)) {
+                changes.extend(self.without_citations(block));
+            }
         }
         if !emptied.is_empty() {
             changes.extend(removals(self.body, &messages, |message| emptied.contains(&message.value.start)));
@@ -146,6 +150,15 @@ impl History<'_> {
             }));
         }
         changes
+    }
+
+    /// Citations of a search that Anthropic made.
+    fn without_citations(&self, block: &Member) -> Vec<Splice> {
+        let citations = self.of(block).into_iter().find(|member| member.key == b"citations");
+        let citations = citations.map(|list| elements(self.body, list.value)).unwrap_or_default();
+        removals(self.body, &citations, |citation| {
+            self.of(citation).iter().any(|one| one.key == b"encrypted_index" && self.raw(one) == b"\"\"")
+        })
     }
 
     /// Signatures that Gemini made; calls of others carry what it documents for them.

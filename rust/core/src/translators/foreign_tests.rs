@@ -81,6 +81,13 @@ fn anthropic_gets_no_thoughts_that_it_did_not_sign() {
     expected.as_object_mut().expect("an object").remove("thinking");
     assert_eq!(changed(Format::Anthropic, &sent(&budget)), expected);
 
+    // A search of another vendor's has nothing that could be decrypted.
+    let cites = |index: &[&str]| {
+        let citations: Vec<_> = index.iter().map(|index| json!({"type": "c", "encrypted_index": index})).collect();
+        body(json!([said(json!([{"type": "text", "text": "t", "citations": citations}])), asked]), adaptive.clone())
+    };
+    assert_eq!(changed(Format::Anthropic, &cites(&["", "Eo8", ""])), cites(&["Eo8"]));
+
     // A turn of nothing but such thoughts.
     let sent = body(json!([said(json!([redacted("gemini:x")])), asked, said(json!("words"))]), adaptive.clone());
     assert_eq!(changed(Format::Anthropic, &sent), body(json!([asked, said(json!("words"))]), adaptive));
@@ -124,6 +131,8 @@ fn whatever_a_client_was_given_is_recognised() {
     for (vendor, format) in [
         ("gemini:", Format::Anthropic),
         ("openai:rs_1:", Format::Anthropic),
+        ("chat:reasoning_content", Format::Anthropic),
+        ("chat:reasoning_content", Format::OpenaiResponses),
         ("anthropic:", Format::OpenaiChat),
         ("gemini:", Format::OpenaiChat),
         ("anthropic:", Format::OpenaiResponses),
@@ -131,7 +140,7 @@ fn whatever_a_client_was_given_is_recognised() {
         ("anthropic:", Format::Gemini),
         ("openai:rs_1:", Format::Gemini),
     ] {
-        let proof = || Text::of("cHJvb2Y=").after(vendor);
+        let proof = || Text::of(if vendor.ends_with(':') { "cHJvb2Y=" } else { "" }).after(vendor);
         let call = PartKind::ToolCall {
             id: Text::of("call_1"),
             name: Text::of("f"),

@@ -90,7 +90,7 @@ fn counts_by_kind_are_read_as_they_were() {
 #[test]
 fn log_probabilities_in_both_forms() {
     let own = r#"{"chosenCandidates":[{"token":"a","logProbability":-0.10},{"token":"\n","logProbability":-2}],"topCandidates":[{"candidates":[{"token":"a","logProbability":-0.10},{"token":"b","logProbability":-3}]},{"candidates":[]}]}"#;
-    let openai = r#"{"content":[{"token":"a","logprob":-0.10,"bytes":null,"top_logprobs":[{"token":"a","logprob":-0.10,"bytes":null},{"token":"b","logprob":-3,"bytes":null}]},{"token":"\n","logprob":-2,"bytes":null,"top_logprobs":[]}]}"#;
+    let openai = r#"{"content":[{"token":"a","logprob":-0.10,"bytes":[97],"top_logprobs":[{"token":"a","logprob":-0.10,"bytes":[97]},{"token":"b","logprob":-3,"bytes":[98]}]},{"token":"\n","logprob":-2,"bytes":[10],"top_logprobs":[]}]}"#;
     let view = |text: &'static str| View::read(text.as_bytes(), 16).expect("JSON");
     let mut written = Vec::new();
     assert!(logprobs::write_openai(view(own), &mut written));

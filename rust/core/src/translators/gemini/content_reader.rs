@@ -32,17 +32,35 @@ const MARKS: [(&str, &str, bool); 3] = [
 pub(super) struct ContentReader<'text> {
     /// Calls without a result, oldest first, by the tool's name as it is written.
     open_calls: BTreeMap<&'text str, Vec<OpenCall<'text>>>,
+    /// Turns of the user's so far.
+    turns: usize,
     pub(super) unexpressed: Vec<Unexpressed<'text>>,
 }
 
 struct OpenCall<'text> {
+    /// How many turns of the user's were before it.
     turn: usize,
     id: Text<'text>,
 }
 
 impl<'text> ContentReader<'text> {
-    /// Reads one of `contents`, the `index`th.
-    pub(super) fn turn(&mut self, index: usize, content: View<'text>) -> Result<Turn<'text>, Failure> {
+    /// Reads one of `contents`, the `index`th. Clients that got a stream send each of its events back as a content, so what
+    /// the model said in a row is one turn.
+    pub(super) fn add(
+        &mut self,
+        index: usize,
+        content: View<'text>,
+        turns: &mut Vec<Turn<'text>>,
+    ) -> Result<(), Failure> {
+        let turn = self.turn(index, content)?;
+        match turns.last_mut() {
+            Some(last) if (last.role, turn.role) == (Role::Assistant, Role::Assistant) => go_on(last, turn.parts),
+            _ => turns.push(turn),
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, index: usize, content: View<'text>) -> Result<Turn<'text>, Failure> {
         let fields = Fields::read(content, "contents")?;
         let role = match fields.get("role") {
             None => Role::User,
@@ -50,6 +68,9 @@ impl<'text> ContentReader<'text> {
             Some(role) if role.is("model") => Role::Assistant,
             Some(_) => return Err(wrong("contents.role", "user or model")),
         };
+        if role == Role::User {
+            self.turns += 1;
+        }
         Ok(Turn { role, name: None, parts: self.parts(index, &fields)? })
     }
 
@@ -130,7 +151,7 @@ impl<'text> ContentReader<'text> {
         let name = fields.get("name").ok_or_else(|| wrong("contents.parts.functionCall.name", "a string"))?;
         let id = fields.text("id", "contents.parts.functionCall.id")?.filter(|id| !id.is_empty());
         let id = id.unwrap_or_else(|| made_id(turn, index));
-        self.open_calls.entry(name.raw()).or_default().push(OpenCall { turn, id: id.clone() });
+        self.open_calls.entry(name.raw()).or_default().push(OpenCall { turn: self.turns, id: id.clone() });
         let name = text(name, "contents.parts.functionCall.name")?;
         Ok(PartKind::ToolCall { id, name, arguments: read_arguments(fields.get("args"))? })
     }
@@ -174,6 +195,30 @@ impl<'text> ContentReader<'text> {
         };
         at.map(|at| calls.remove(at).id).or(id)
     }
+}
+
+/// More of what the model says: words that were cut apart are joined, and get the signature that came behind them.
+fn go_on<'text>(turn: &mut Turn<'text>, parts: Vec<Part<'text>>) {
+    let mut parts = parts.into_iter();
+    let first = parts.next().and_then(|first| match turn.parts.last_mut() {
+        Some(last) => join(last, first),
+        None => Some(first),
+    });
+    turn.parts.extend(first.into_iter().chain(parts));
+}
+
+/// Joins two parts, or gives the second back.
+fn join<'text>(last: &mut Part<'text>, part: Part<'text>) -> Option<Part<'text>> {
+    match (&mut last.kind, &part.kind) {
+        _ if last.signature.is_some() => return Some(part),
+        (PartKind::Thinking(text), PartKind::Thinking(more))
+        | (PartKind::Text { text, citations: None }, PartKind::Text { text: more, citations: None }) => {
+            *text = text.joined("", more);
+        }
+        _ => return Some(part),
+    }
+    last.signature = part.signature;
+    None
 }
 
 /// A part whose own data is left out must not leave its signature behind.

@@ -18,12 +18,12 @@ pub(super) fn write_openai(own: View<'_>, written: &mut Vec<u8>) -> bool {
             let best = best.map(View::elements).unwrap_or_default();
             let mut entry = JsonObject::begin(into);
             write_token(token, "logProbability", "logprob", &mut entry);
-            entry.literal("bytes", b"null");
+            write_bytes(token, &mut entry);
             entry.value("top_logprobs", |into| {
                 write_list(into, best, |token, into| {
                     let mut entry = JsonObject::begin(into);
                     write_token(token, "logProbability", "logprob", &mut entry);
-                    entry.literal("bytes", b"null");
+                    write_bytes(token, &mut entry);
                     entry.end();
                 });
             });
@@ -62,6 +62,16 @@ fn write_candidate(token: View<'_>, written: &mut Vec<u8>) {
 
 fn best<'text>(token: &View<'text>) -> Vec<View<'text>> {
     token.get("top_logprobs").map(View::elements).unwrap_or_default()
+}
+
+/// OpenAI's clients take the bytes of a token for granted.
+fn write_bytes(token: View<'_>, entry: &mut JsonObject<'_>) {
+    let text = Fields::of(token).get("token").and_then(View::decoded);
+    entry.value("bytes", |into| {
+        write_list(into, text.as_deref().unwrap_or_default().bytes(), |byte, into| {
+            into.extend_from_slice(byte.to_string().as_bytes());
+        });
+    });
 }
 
 /// Gemini leaves out what is zero or empty.

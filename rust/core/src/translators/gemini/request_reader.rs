@@ -41,7 +41,7 @@ pub fn read_request(body: View<'_>) -> Result<Request<'_>, Failure> {
         match name {
             "contents" => {
                 for (index, content) in list(value, "contents")?.into_iter().enumerate() {
-                    request.turns.push(contents.turn(index, content)?);
+                    contents.add(index, content, &mut request.turns)?;
                 }
             }
             "systemInstruction" => request.instructions = contents.instructions(value)?,

@@ -29,6 +29,11 @@ pub(super) fn write(request: &Request<'_>, into: &mut Vec<u8>) -> Result<(), Fai
         let (run, rest) = turns.split_at(length);
         match first.role {
             Role::User => messages.write_user(run)?,
+            // Results are to follow all the calls in a row, so what is said in a row is one message.
+            Role::Assistant if run.len() > 1 && run.iter().all(|turn| turn.name.is_none()) => {
+                let parts = run.iter().flat_map(|turn| turn.parts.iter().cloned()).collect();
+                messages.write_assistant(&Turn { role: Role::Assistant, name: None, parts })?;
+            }
             Role::Assistant => run.iter().try_for_each(|turn| messages.write_assistant(turn))?,
             Role::System => {
                 run.iter().try_for_each(|turn| messages.write_plain("system", turn.name.as_ref(), &turn.parts))?;

@@ -97,7 +97,7 @@ fn proofs_survive_a_client_that_resends_its_history() {
 #[test]
 fn citations_and_probabilities_of_openai_in_their_form_here() {
     let source = r#"{"c":[{"type":"url_citation","url_citation":{"url":"u","start_index":0,"end_index":1}},{"type":"url_citation","url":"v"},
-        {"type":"char_location","cited_text":"w"},{"type":"file_path","file_path":{}}],
+        {"type":"char_location","cited_text":"w"},{"type":"file_path","file_path":{"type":"again","file_id":"f"}}],
         "l":{"content":[{"token":"a","logprob":-1.0}],"refusal":null}}"#;
     let citations = view(source).get("c");
     let choice = Choice {
@@ -109,7 +109,7 @@ fn citations_and_probabilities_of_openai_in_their_form_here() {
     let expected = concat!(
         r#""annotations":[{"type":"url_citation","url":"u","start_index":0,"end_index":1},"#,
         r#"{"type":"url_citation","start_index":0,"end_index":1,"url":"v","title":""},"#,
-        r#"{"type":"file_path"}],"logprobs":[{"token":"a","logprob":-1.0}]"#,
+        r#"{"type":"file_path","file_id":"f"}],"logprobs":[{"token":"a","logprob":-1.0}]"#,
     );
     assert!(answer.contains(expected), "{answer}");
     assert!(answer.starts_with(r#"{"id":"resp_fgr_1","object":"response","created_at":100,"model":"m""#));
