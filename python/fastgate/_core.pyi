@@ -558,11 +558,15 @@ class MockBehaviour(TypedDict, total=False):
     body: Any
     body_base64: str
     error: Mapping[str, Any]
+    rate_limits: Mapping[str, int]
     content: str
     content_bytes: int
     multi_byte: bool
     chunks: int
     tool_calls: Sequence[Mapping[str, str]]
+    reasoning: str
+    signature: str
+    refusal: str
     finish_reason: str
     usage: Mapping[str, int]
     response_model: str

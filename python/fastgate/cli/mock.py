@@ -16,6 +16,7 @@ from fastgate._core import MockProvider
 FIELDS: tuple[tuple[str, type, str], ...] = (
     ("--status", int, "status of every answer (default 200)"),
     ("--content", str, "text of every answer"),
+    ("--reasoning", str, "what reasoning models think before that, where a request asks to see it"),
     ("--content-bytes", int, "size of the text"),
     ("--chunks", int, "content pieces of a stream, and completion tokens (default: one per word)"),
     ("--latency-ms", str, "time to the headers: 20, uniform(10,50) or lognormal(p50,p99)"),
@@ -24,6 +25,9 @@ FIELDS: tuple[tuple[str, type, str], ...] = (
     ("--tokens-per-second", float, "pace of a stream, if no gap is given"),
     ("--events-per-write", int, "stream events written at once (default 1)"),
 )
+
+# What each vendor's SDK takes as its base URL behind the address.
+BASE_PATHS = {"openai": "/v1", "anthropic": "", "google-genai": ""}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    print(f"mock provider on http://{provider.address}/v1", flush=True)
+    print(banner(f"http://{provider.address}"), flush=True)
     stopped.wait()
     provider.stop()
     return 0
+
+
+def banner(address: str) -> str:
+    """The address as OpenAI's SDK takes it, then the base URL of each vendor's SDK."""
+    bases = (f"  {sdk:<14}base_url={address}{path}" for sdk, path in BASE_PATHS.items())
+    return "\n".join((f"mock provider on {address}/v1", *bases))

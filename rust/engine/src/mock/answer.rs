@@ -8,7 +8,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::behaviour::{Behaviour, Garbage, Point};
+use super::behaviour::{Behaviour, Garbage, LineEnd};
+use super::point::Point;
 
 pub(super) const JSON: &str = "application/json";
 pub(super) const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
@@ -20,6 +21,8 @@ const HTML: &str = "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title><
 pub(super) enum EventKind {
     Role,
     Content,
+    /// Opens or closes a part of the content, and holds none itself.
+    Part,
     Finish,
     Usage,
     Error,
@@ -37,9 +40,21 @@ pub(super) struct Mark {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) content_type: Cow<'static, str>,
+    /// The vendor's own, under those the behaviour gives.
+    pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Bytes,
     pub(super) marks: Vec<Mark>,
     pub(super) stream: bool,
+    /// What a waiting stream may write between events; empty if nothing.
+    pub(super) ping: &'static str,
+}
+
+/// A comment of a stream.
+pub(super) const fn comment(line_end: LineEnd) -> &'static str {
+    match line_end {
+        LineEnd::Lf => ": mock ping\n\n",
+        LineEnd::Crlf => ": mock ping\r\n\r\n",
+    }
 }
 
 impl Answer {
@@ -50,11 +65,11 @@ impl Answer {
     /// A body that is one event.
     pub(super) fn whole(status: u16, content_type: Cow<'static, str>, body: Bytes) -> Self {
         let marks = vec![Mark { end: body.len(), kind: EventKind::Content }];
-        Self { status, content_type, body, marks, stream: false }
+        Self { status, content_type, headers: Vec::new(), body, marks, stream: false, ping: "" }
     }
 
     pub(super) fn stream(status: u16, content_type: Cow<'static, str>, body: Bytes, marks: Vec<Mark>) -> Self {
-        Self { status, content_type, body, marks, stream: true }
+        Self { status, content_type, headers: Vec::new(), body, marks, stream: true, ping: "" }
     }
 
     /// The answer that needs no template: nonsense, or the body that the script gives. `None` if it wants neither.
@@ -84,37 +99,32 @@ impl Answer {
         };
         if is_events {
             let marks = recorded_marks(&body);
-            return Ok(Some(Self::stream(status, EVENT_STREAM.into(), body.into(), marks)));
+            let mut answer = Self::stream(status, EVENT_STREAM.into(), body.into(), marks);
+            answer.ping = comment(behaviour.line_end.unwrap_or_default());
+            return Ok(Some(answer));
         }
         Ok(Some(Self::whole(status, JSON.into(), body.into())))
     }
 
-    /// Ends the stream at `point` with `event` in place of what would follow.
-    pub(super) fn end_with_error(&mut self, point: Point, event: &str) {
-        let offset = self.offset(point);
-        let kept = self.marks.iter().take_while(|mark| mark.end <= offset).count();
-        self.marks.truncate(kept);
-        let start = self.marks.last().map_or(0, |mark| mark.end);
-        let mut body = self.body[..start].to_vec();
-        body.extend_from_slice(event.as_bytes());
-        self.marks.push(Mark { end: body.len(), kind: EventKind::Error });
-        self.body = body.into();
-    }
-
     /// The place in the body that `point` names; the body's end if it lies beyond.
     pub(super) fn offset(&self, point: Point) -> usize {
+        Self::offset_in(&self.marks, self.body.len(), point)
+    }
+
+    /// The same in a body that is still being written.
+    pub(super) fn offset_in(marks: &[Mark], body_bytes: usize, point: Point) -> usize {
         let start = |index: usize| match index.checked_sub(1) {
             None => 0,
-            Some(before) => self.marks.get(before).map_or(self.body.len(), |mark| mark.end),
+            Some(before) => marks.get(before).map_or(body_bytes, |mark| mark.end),
         };
         match point {
             Point::BeforeHeaders | Point::AfterHeaders => 0,
             Point::BeforeContent => {
-                start(self.marks.iter().position(|mark| mark.kind == EventKind::Content).unwrap_or(usize::MAX))
+                start(marks.iter().position(|mark| mark.kind == EventKind::Content).unwrap_or(usize::MAX))
             }
             Point::Events(count) => start(count),
             Point::InsideEvent(number) => usize::midpoint(start(number - 1), start(number)),
-            Point::Bytes(count) => count.min(self.body.len()),
+            Point::Bytes(count) => count.min(body_bytes),
         }
     }
 }
@@ -167,14 +177,5 @@ mod tests {
         for (point, offset) in cases {
             assert_eq!(answer.offset(point), offset, "{point:?}");
         }
-    }
-
-    #[test]
-    fn an_error_event_ends_the_stream() {
-        let body = Bytes::from_static(b"data: a\n\ndata: b\n\n");
-        let mut answer = Answer::stream(200, JSON.into(), body.clone(), recorded_marks(&body));
-        answer.end_with_error(Point::Events(1), "data: E\n\n");
-        assert_eq!(answer.body, "data: a\n\ndata: E\n\n");
-        assert_eq!(answer.marks.len(), 2);
     }
 }

@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 
 use hyper::header::{HeaderName, HeaderValue};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::delay::Delay;
+pub(super) use super::fields::parse_fields;
+use super::fields::{header_values, list};
+use super::point::Point;
 
 /// The fields of one answer; `docs/mock.md` describes each with an example.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -22,11 +25,15 @@ pub(super) struct Behaviour {
     pub(super) body: Option<Value>,
     pub(super) body_base64: Option<String>,
     pub(super) error: ErrorFields,
+    pub(super) rate_limits: RateLimits,
     pub(super) content: Option<String>,
     pub(super) content_bytes: Option<usize>,
     pub(super) multi_byte: bool,
     pub(super) chunks: Option<usize>,
     pub(super) tool_calls: Vec<ToolCall>,
+    pub(super) reasoning: Option<String>,
+    pub(super) signature: Option<String>,
+    pub(super) refusal: Option<String>,
     pub(super) finish_reason: Option<String>,
     pub(super) usage: UsageNumbers,
     pub(super) response_model: Option<String>,
@@ -43,7 +50,7 @@ pub(super) struct Behaviour {
     pub(super) events_per_write: Option<usize>,
     #[serde(deserialize_with = "list")]
     pub(super) split_bytes: Vec<usize>,
-    pub(super) line_end: LineEnd,
+    pub(super) line_end: Option<LineEnd>,
     pub(super) comment_every: Option<usize>,
     pub(super) framing: Option<Framing>,
     pub(super) content_length: Option<u64>,
@@ -64,6 +71,19 @@ pub(super) struct ErrorFields {
     pub(super) r#type: Option<String>,
     pub(super) param: Option<String>,
     pub(super) code: Option<Value>,
+    pub(super) details: Option<Value>,
+}
+
+/// What the vendor says of its limits, in headers of its own; Gemini says it in the error alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RateLimits {
+    pub(super) requests: Option<u64>,
+    pub(super) remaining_requests: Option<u64>,
+    pub(super) tokens: Option<u64>,
+    pub(super) remaining_tokens: Option<u64>,
+    pub(super) reset_s: Option<u64>,
+    pub(super) retry_after_s: Option<u64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -80,7 +100,8 @@ pub(super) struct UsageNumbers {
     pub(super) prompt_tokens: Option<u64>,
     pub(super) completion_tokens: Option<u64>,
     pub(super) cached_tokens: u64,
-    pub(super) reasoning_tokens: u64,
+    pub(super) cache_write_tokens: u64,
+    pub(super) reasoning_tokens: Option<u64>,
 }
 
 /// What a stream leaves out.
@@ -99,6 +120,15 @@ pub(super) enum LineEnd {
     #[default]
     Lf,
     Crlf,
+}
+
+impl LineEnd {
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::Lf => "\n",
+            Self::Crlf => "\r\n",
+        }
+    }
 }
 
 /// How the end of the body is told.
@@ -126,43 +156,6 @@ pub(super) enum Garbage {
     InvalidJson,
     Empty,
     NotHttp,
-}
-
-/// A place in an answer. Events are counted with role, finish, usage and `[DONE]`; a JSON body is one event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Point {
-    BeforeHeaders,
-    AfterHeaders,
-    BeforeContent,
-    Events(usize),
-    InsideEvent(usize),
-    Bytes(usize),
-}
-
-impl Point {
-    fn parse(text: &str) -> Option<Self> {
-        let (name, number) = text.split_once(':').map_or((text, None), |(name, number)| (name, Some(number)));
-        match (name.trim(), number) {
-            ("before_headers", None) => Some(Self::BeforeHeaders),
-            ("after_headers", None) => Some(Self::AfterHeaders),
-            ("before_content", None) => Some(Self::BeforeContent),
-            ("events", Some(number)) => Some(Self::Events(number.trim().parse().ok()?)),
-            ("inside_event", Some(number)) => number.trim().parse().ok().filter(|k| *k > 0).map(Self::InsideEvent),
-            ("bytes", Some(number)) => Some(Self::Bytes(number.trim().parse().ok()?)),
-            _ => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Point {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            D::Error::custom(format!(
-                "point {text:?}: want before_headers, after_headers, before_content, events:K, inside_event:K (from 1) or bytes:N"
-            ))
-        })
-    }
 }
 
 impl Behaviour {
@@ -231,107 +224,6 @@ impl Behaviour {
     }
 }
 
-/// Reads a fault as a header or a model name carries it: a JSON object, or `field=value;field=value` where a dot goes
-/// one level down (`headers.retry-after=2`) and a value is JSON if it parses as such, a string otherwise.
-///
-/// # Errors
-/// Text that says which part is wrong.
-pub(super) fn parse_fields(text: &str) -> Result<Map<String, Value>, String> {
-    let text = text.trim();
-    if text.starts_with('{') {
-        return serde_json::from_str(text).map_err(|error| error.to_string());
-    }
-    let mut fields = Map::new();
-    for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
-        let (name, value) = part.split_once('=').map_or((part, "true"), |(name, value)| (name.trim(), value.trim()));
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-        match name.split_once('.') {
-            None => fields.insert(name.to_owned(), value),
-            Some((outer, inner)) => fields
-                .entry(outer)
-                .or_insert_with(|| Value::Object(Map::new()))
-                .as_object_mut()
-                .ok_or_else(|| format!("{outer} is given both whole and by part"))?
-                .insert(inner.to_owned(), value),
-        };
-    }
-    Ok(fields)
-}
-
-/// A list, one value, or a comma-separated string: the last two are what the short form can write.
-fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let items = match Value::deserialize(deserializer)? {
-        Value::Array(items) => items,
-        Value::String(text) => {
-            let read = |item: &str| serde_json::from_str(item).unwrap_or_else(|_| Value::String(item.to_owned()));
-            text.split(',').map(|item| read(item.trim())).collect()
-        }
-        single => vec![single],
-    };
-    items.into_iter().map(|item| serde_json::from_value(item).map_err(D::Error::custom)).collect()
-}
-
-/// Header values may be written as numbers.
-fn header_values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    let values = BTreeMap::<String, Value>::deserialize(deserializer)?;
-    let text = |value| match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
-    Ok(values.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), text(value))).collect())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Behaviour, String> {
-        Behaviour::from_fields(&parse_fields(text)?)
-    }
-
-    #[test]
-    fn short_form_reads_what_json_reads() {
-        let short =
-            read("status=429; headers.retry-after=2; error.code=rate_limit_exceeded; omit=done,usage").expect("reads");
-        let json = read(
-            r#"{"status":429,"headers":{"Retry-After":"2"},"error":{"code":"rate_limit_exceeded"},"omit":["done","usage"]}"#,
-        )
-        .expect("reads");
-        assert_eq!(format!("{short:?}"), format!("{json:?}"));
-        assert_eq!(short.headers["retry-after"], "2");
-        assert_eq!(short.omit, [Omission::Done, Omission::Usage]);
-    }
-
-    #[test]
-    fn points_read_and_refuse() {
-        assert_eq!(read("cut=inside_event:3").expect("reads").cut, Some(Point::InsideEvent(3)));
-        assert_eq!(read("reset=bytes:0").expect("reads").reset, Some(Point::Bytes(0)));
-        for wrong in ["cut=inside_event:0", "cut=events", "stall=later", "reset=bytes:-1"] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn refuses_what_it_does_not_know() {
-        for wrong in [
-            "statsu=503",
-            "status=99",
-            "split_bytes=1,0",
-            "tokens_per_second=0",
-            "headers.bad name=1",
-            r#"{"headers":{"a":"x\r\ny"}}"#,
-            "headers.Content-Length=3",
-            "garbage=pdf",
-            "error=1;error.code=2",
-        ] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn split_sizes_come_as_number_text_or_list() {
-        assert_eq!(read("split_bytes=7").expect("reads").split_bytes, [7]);
-        assert_eq!(read("split_bytes=1,7").expect("reads").split_bytes, [1, 7]);
-        assert_eq!(read(r#"{"split_bytes":[1,7]}"#).expect("reads").split_bytes, [1, 7]);
-    }
-}
+#[path = "behaviour_tests.rs"]
+mod tests;

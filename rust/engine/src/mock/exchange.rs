@@ -9,21 +9,17 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Version, header, request::Parts};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
-use serde_json::Value;
 
 use super::Shared;
 use super::answer::Answer;
-use super::behaviour::ErrorFields;
+use super::behaviour::{ErrorFields, RateLimits};
 use super::delay::Random;
+use super::dialect::Route;
 use super::inspect;
-use super::openai::{EmbeddingsRequest, embeddings, error_body, models};
-use super::openai_chat::{ChatRequest, chat};
-use super::openai_events::{completions, responses};
-use super::openai_objects::objects;
 use super::program::{Program, compile};
 use super::record::{Entered, Outcome, Record};
 use super::reply::Reply;
@@ -85,57 +81,39 @@ pub(super) async fn answer(
     Ok(response(&answer, &reply))
 }
 
-/// The answer and the reply it came from; a request that cannot be understood gets a plain 400.
+/// The answer and the reply it came from; what cannot be understood is refused as the request's vendor would.
 fn render(shared: &Shared, parts: &Parts, body: &Bytes, random: &mut Random) -> (Answer, Arc<Reply>) {
-    let path = parts.uri.path();
-    let path = path.strip_prefix("/v1").unwrap_or(path);
-    let request =
-        if parts.method == Method::POST { Some(serde_json::from_slice::<ChatRequest<'_>>(body)) } else { None };
-    let read = request.as_ref().and_then(|request| request.as_ref().ok());
-    let stream = read.is_some_and(ChatRequest::streams);
-    let call = Call { path, model: read.map_or("", |request| &request.model), stream };
+    let route = Route::of(parts);
+    let asked = route.read(body);
+    let read = asked.as_ref().and_then(|asked| asked.as_ref().ok());
+    let stream = read.is_some_and(|asked| asked.stream);
+    let call = Call { path: route.path, model: read.map_or("", |asked| &asked.model), stream };
     let fault = parts.headers.get(FAULT);
     let fault = fault.map(|fault| std::str::from_utf8(fault.as_bytes()).unwrap_or("the header is not UTF-8"));
-    let plain = |answer| (answer, Arc::clone(&shared.plain));
+    let refused = |status, message, random: &mut Random| {
+        let fields = ErrorFields { message: Some(message), ..ErrorFields::default() };
+        (route.dialect.error(status, &fields, &RateLimits::default(), random), Arc::clone(&shared.plain))
+    };
 
     let reply = match shared.script.load().choose(call, fault) {
         Ok(reply) => reply,
-        Err(error) => return plain(refused(400, format!("mock fault: {error}"))),
+        Err(error) => return refused(400, format!("mock fault: {error}"), random),
     };
-    match Answer::given(&reply.behaviour, stream) {
-        Ok(Some(answer)) => return (answer, reply),
-        Ok(None) => {}
-        Err(error) => return plain(refused(400, error)),
-    }
-    let status = reply.behaviour.status.unwrap_or(200);
-    if status >= 400 {
-        return (Answer::json(status, error_body(status, &reply.behaviour.error)), reply);
-    }
-    let answer = match (&parts.method, path, &request) {
-        (&Method::POST, "/chat/completions", Some(Ok(request))) => chat(&reply, request, body.len(), random),
-        (&Method::POST, "/chat/completions", Some(Err(error))) => {
-            return plain(refused(400, error.to_string()));
-        }
-        (&Method::POST, "/embeddings", _) => match serde_json::from_slice::<EmbeddingsRequest>(body) {
-            Ok(request) => embeddings(&reply, &request),
-            Err(error) => return plain(refused(400, error.to_string())),
+    let behaviour = &reply.behaviour;
+    let status = behaviour.status.unwrap_or(200);
+    let mut answer = match Answer::given(behaviour, stream) {
+        Ok(Some(answer)) => answer,
+        Ok(None) if status >= 400 => route.dialect.error(status, &behaviour.error, &behaviour.rate_limits, random),
+        Ok(None) => match route.answer(&reply, asked.as_ref(), body, random) {
+            Ok(answer) => answer,
+            Err(refusal) => return refused(refusal.status, refusal.message, random),
         },
-        (&Method::POST, "/responses" | "/completions", _) => match serde_json::from_slice::<Value>(body) {
-            Ok(request) if path == "/responses" => responses(&reply, &request, body.len(), random),
-            Ok(request) => completions(&reply, &request, body.len(), random),
-            Err(error) => return plain(refused(400, error.to_string())),
-        },
-        (&Method::GET, "/models", _) => models(),
-        (method, _, _) => match objects(&reply, method, path, body, random) {
-            Some(answer) => answer,
-            None => return plain(refused(404, format!("Invalid URL ({method} {})", parts.uri.path()))),
-        },
+        Err(error) => return refused(400, error, random),
     };
+    if behaviour.rate_limits != RateLimits::default() {
+        answer.headers.extend(route.dialect.rate_limit_headers(&behaviour.rate_limits));
+    }
     (answer, reply)
-}
-
-fn refused(status: u16, message: String) -> Answer {
-    Answer::json(status, error_body(status, &ErrorFields { message: Some(message), ..ErrorFields::default() }))
 }
 
 fn is_last(parts: &Parts) -> bool {
@@ -148,9 +126,10 @@ fn response(answer: &Answer, reply: &Reply) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(answer.body.clone()));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let content_type = reply.behaviour.content_type.as_deref().unwrap_or(&answer.content_type);
+    let own = answer.headers.iter().map(|(name, value)| (*name, value.as_str()));
     let given = reply.behaviour.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     // Behaviour has checked that names and values are valid.
-    for (name, value) in std::iter::once(("content-type", content_type)).chain(given) {
+    for (name, value) in std::iter::once(("content-type", content_type)).chain(own).chain(given) {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
             response.headers_mut().insert(name, value);
         }

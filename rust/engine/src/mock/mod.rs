@@ -1,22 +1,30 @@
 //! The mock provider: a scriptable upstream for tests, benchmarks and a first run without an account.
 //!
-//! It speaks OpenAI's dialect from templates of its own and misbehaves on request. It shares no code with the
-//! gateway's readers and writers, so that neither can hide the other's mistakes. `docs/mock.md` is its manual.
+//! It speaks OpenAI's, Anthropic's and Gemini's dialects from templates of its own and misbehaves on request. It shares
+//! no code with the gateway's readers and writers, so that neither can hide the other's mistakes. `docs/mock.md` is its
+//! manual.
 
 mod answer;
+mod anthropic;
 mod behaviour;
 mod delay;
+mod dialect;
+mod events;
 mod exchange;
+mod fields;
+mod gemini;
+mod ids;
 mod inspect;
 mod openai;
-mod openai_chat;
-mod openai_events;
-mod openai_objects;
+mod pieces;
+mod point;
 mod program;
 mod record;
 mod reply;
 mod script;
 mod server;
+mod turn;
+mod vector;
 mod wire;
 
 use std::fmt;

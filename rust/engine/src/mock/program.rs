@@ -8,8 +8,9 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::answer::{Answer, EventKind};
-use super::behaviour::{Behaviour, Close, Framing, Garbage, LineEnd, Point};
+use super::behaviour::{Behaviour, Close, Framing, Garbage};
 use super::delay::Random;
+use super::point::Point;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
@@ -40,13 +41,10 @@ pub(super) fn compile(answer: &Answer, behaviour: &Behaviour, last_request: bool
         && framing != Framing::Close
         && declared <= answer.body.len() as u64
         && behaviour.garbage != Some(Garbage::NotHttp);
-    let ping = behaviour.ping_ms.filter(|_| answer.stream).map(|gap| {
-        let comment = Bytes::from_static(match behaviour.line_end {
-            LineEnd::Lf => b": mock ping\n\n",
-            LineEnd::Crlf => b": mock ping\r\n\r\n",
-        });
-        (Duration::from_millis(gap), framed(framing, &comment))
-    });
+    let ping = behaviour
+        .ping_ms
+        .filter(|_| !answer.ping.is_empty())
+        .map(|gap| (Duration::from_millis(gap), framed(framing, &Bytes::from_static(answer.ping.as_bytes()))));
     let mut compiler = Compiler { answer, behaviour, framing, actions: Vec::new() };
     compiler.compile(declared, last_request, random);
     Program { actions: compiler.actions, keep_alive, ping }
@@ -187,7 +185,11 @@ impl Compiler<'_> {
         let content_type = self.behaviour.content_type.as_deref().unwrap_or(&self.answer.content_type);
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.answer.status, reason.unwrap_or("Unknown"));
         let _ = write!(head, "content-type: {content_type}\r\n");
-        for (name, value) in &self.behaviour.headers {
+        let given = &self.behaviour.headers;
+        for (name, value) in self.answer.headers.iter().filter(|(name, _)| !given.contains_key(*name)) {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        for (name, value) in given {
             let _ = write!(head, "{name}: {value}\r\n");
         }
         match self.framing {

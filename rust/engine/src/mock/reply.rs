@@ -1,10 +1,15 @@
-//! A behaviour made ready to answer: its content cut into pieces and escaped once, not per request.
+//! A behaviour made ready to answer: all its text cut into pieces and escaped once, not per request.
 
 use super::behaviour::Behaviour;
+use super::pieces::{Pieces, boundary, escaped};
 
 /// Sized so that a whole JSON answer is about 600 bytes.
 const WORDS: &str = "The mock provider says the same to all, always.";
 const MULTI_BYTE_WORDS: &str = "Grüße, 世界! Ça va? Ελλάδα, Москва, नमस्ते, 안녕 🌍👩‍🚀, naïve café.";
+/// Base64 of no meaning, as long as short signatures are.
+const SIGNATURE: &str =
+    "EpcBCkgIBhABGAIqQG1vY2sgc2lnbmF0dXJlOiB3aGF0ZXZlciBpcyBzZW50IGJhY2sgbXVzdCBlcXVhbCB0aGlzLCBieXRlIGZvciBieXRl";
+const ARGUMENT_PIECE_CHARACTERS: usize = 5;
 
 /// One behaviour with everything in it that does not depend on the request.
 #[derive(Debug)]
@@ -12,35 +17,48 @@ pub(super) struct Reply {
     pub(super) behaviour: Behaviour,
     /// Whether the answer has to be written byte by byte.
     pub(super) on_the_wire: bool,
-    escaped: String,
-    ends: Vec<usize>,
+    pub(super) content: Pieces,
+    pub(super) reasoning: Option<Pieces>,
+    pub(super) refusal: Option<Pieces>,
+    pub(super) calls: Vec<Call>,
+    /// The inside of a JSON string.
+    pub(super) signature: String,
+}
+
+/// A tool call in every form that a dialect writes.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// The inside of a JSON string.
+    pub(super) name: String,
+    /// The arguments' text, as streams write it.
+    pub(super) arguments: Pieces,
+    /// The arguments as a JSON value: their text, or, where that is no JSON, a string of it.
+    pub(super) value: String,
 }
 
 impl Reply {
     pub(super) fn new(behaviour: Behaviour) -> Self {
         let content = content(&behaviour);
-        let mut escaped = String::with_capacity(content.len() + 8);
-        let mut ends = Vec::new();
-        for piece in pieces(&content, behaviour.chunks) {
-            push_escaped(&mut escaped, piece);
-            ends.push(escaped.len());
+        let calls = behaviour.tool_calls.iter().map(|call| Call {
+            name: escaped(&call.name),
+            arguments: Pieces::of_characters(&call.arguments, ARGUMENT_PIECE_CHARACTERS),
+            value: match serde_json::from_str::<serde::de::IgnoredAny>(&call.arguments) {
+                Ok(_) => call.arguments.clone(),
+                Err(_) => format!("\"{}\"", escaped(&call.arguments)),
+            },
+        });
+        Self {
+            on_the_wire: behaviour.touches_the_wire(),
+            content: match behaviour.chunks {
+                Some(count) => Pieces::parts(&content, count),
+                None => Pieces::words(&content),
+            },
+            reasoning: behaviour.reasoning.as_deref().map(Pieces::words),
+            refusal: behaviour.refusal.as_deref().map(Pieces::words),
+            calls: calls.collect(),
+            signature: escaped(behaviour.signature.as_deref().unwrap_or(SIGNATURE)),
+            behaviour,
         }
-        Self { on_the_wire: behaviour.touches_the_wire(), behaviour, escaped, ends }
-    }
-
-    /// How many content pieces (our tokens) there are.
-    pub(super) fn pieces(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// The inside of a JSON string with the first `count` pieces.
-    pub(super) fn first(&self, count: usize) -> &str {
-        &self.escaped[..count.checked_sub(1).map_or(0, |last| self.ends[last])]
-    }
-
-    /// The inside of a JSON string with piece `index` alone.
-    pub(super) fn piece(&self, index: usize) -> &str {
-        &self.escaped[index.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[index]]
     }
 }
 
@@ -62,73 +80,9 @@ fn content(behaviour: &Behaviour) -> String {
     content
 }
 
-/// The last place at or before `index` where a character starts.
-fn boundary(text: &str, index: usize) -> usize {
-    (0..=index).rev().find(|place| text.is_char_boundary(*place)).unwrap_or(0)
-}
-
-/// `count` pieces of about one length, or one piece per word with the space before it.
-fn pieces(content: &str, count: Option<usize>) -> Vec<&str> {
-    let mut pieces = Vec::new();
-    let mut start = 0;
-    if let Some(count) = count {
-        for index in 1..=count {
-            let end = boundary(content, content.len() * index / count).max(start);
-            pieces.push(&content[start..end]);
-            start = end;
-        }
-        return pieces;
-    }
-    for space in memchr::memchr_iter(b' ', content.as_bytes()).filter(|space| *space > 0) {
-        pieces.push(&content[start..space]);
-        start = space;
-    }
-    if start < content.len() {
-        pieces.push(&content[start..]);
-    }
-    pieces
-}
-
-/// Appends the inside of a JSON string, as OpenAI writes it: UTF-8 as it is, control characters escaped.
-pub(super) fn push_escaped(target: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '"' => target.push_str("\\\""),
-            '\\' => target.push_str("\\\\"),
-            '\n' => target.push_str("\\n"),
-            '\r' => target.push_str("\\r"),
-            '\t' => target.push_str("\\t"),
-            control if control < ' ' => {
-                const DIGITS: &[u8; 16] = b"0123456789abcdef";
-                let code = control as usize;
-                target.push_str("\\u00");
-                target.push(DIGITS[code >> 4] as char);
-                target.push(DIGITS[code & 15] as char);
-            }
-            other => target.push(other),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn reply(behaviour: Behaviour) -> Reply {
-        Reply::new(behaviour)
-    }
-
-    #[test]
-    fn pieces_join_to_the_content_however_they_are_cut() {
-        let text = "a \"b\"\n\\ é世\u{1}🌍 end";
-        for chunks in [None, Some(1), Some(3), Some(50)] {
-            let reply = reply(Behaviour { content: Some(text.to_owned()), chunks, ..Behaviour::default() });
-            let joined: String = (0..reply.pieces()).map(|index| reply.piece(index)).collect();
-            assert_eq!(joined, reply.first(reply.pieces()));
-            assert_eq!(serde_json::from_str::<String>(&format!("\"{joined}\"")).expect("valid"), text);
-            assert!(chunks.is_none_or(|count| count == reply.pieces()));
-        }
-    }
 
     #[test]
     fn content_has_the_size_asked_for() {
@@ -136,5 +90,15 @@ mod tests {
             let behaviour = Behaviour { content_bytes: Some(size), multi_byte: true, ..Behaviour::default() };
             assert_eq!(content(&behaviour).len(), size);
         }
+    }
+
+    #[test]
+    fn arguments_that_are_no_json_become_a_string() {
+        let behaviour = |arguments: &str| {
+            let fields = serde_json::json!({"tool_calls": [{"name": "a", "arguments": arguments}]});
+            Behaviour::from_fields(fields.as_object().expect("an object")).expect("reads")
+        };
+        assert_eq!(Reply::new(behaviour("{\"a\": 1}")).calls[0].value, "{\"a\": 1}");
+        assert_eq!(Reply::new(behaviour("{\"a\"")).calls[0].value, "\"{\\\"a\\\"\"");
     }
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::behaviour::{Behaviour, parse_fields};
+use super::dialect::without_version;
 use super::reply::Reply;
 
 /// What comes between a model's name and the fault it asks for: `gpt-4o@mock-fault:status=503`.
@@ -30,9 +31,9 @@ struct Document {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct When {
-    /// Exact, or with `*` at its end.
+    /// Exact, or with one `*` that stands for anything.
     model: Option<String>,
-    /// The path without `/v1`.
+    /// The same of the path behind its version.
     path: Option<String>,
     stream: Option<bool>,
     /// Numbers of calls since the script was set, from 1.
@@ -184,14 +185,17 @@ pub(super) fn plain_model(model: &str) -> &str {
 
 impl When {
     fn fits(&self, call: Call<'_>, number: u64) -> bool {
-        let model = |wanted: &String| match wanted.strip_suffix('*') {
-            Some(start) => call.model.starts_with(start),
-            None => call.model == wanted,
-        };
-        self.model.as_ref().is_none_or(model)
-            && self.path.as_ref().is_none_or(|path| path.strip_prefix("/v1").unwrap_or(path) == call.path)
+        self.model.as_ref().is_none_or(|wanted| matches(wanted, call.model))
+            && self.path.as_ref().is_none_or(|wanted| matches(without_version(wanted), call.path))
             && self.stream.is_none_or(|stream| stream == call.stream)
             && (self.calls.is_empty() || self.calls.contains(&number))
+    }
+}
+
+fn matches(wanted: &str, found: &str) -> bool {
+    match wanted.split_once('*') {
+        None => wanted == found,
+        Some((start, end)) => found.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
     }
 }
 
@@ -232,6 +236,17 @@ mod tests {
         let embeddings = Call { path: "/embeddings", ..CHAT };
         let calls = [CHAT, CHAT, streamed, streamed, embeddings, embeddings, streamed];
         assert_eq!(statuses(&script, &calls), [200, 504, 502, 504, 401, 200, 502]);
+    }
+
+    #[test]
+    fn one_star_stands_for_anything() {
+        let script = parse(
+            r#"{"steps":[{"when":{"path":"/v1beta/models/*:generateContent"},"times":"always","status":503},
+                {"when":{"model":"*-flash"},"times":"always","status":502}]}"#,
+        );
+        let gemini = |path| Call { path, model: "gemini-2.5-flash", stream: false };
+        let calls = [gemini("/models/gemini-2.5-flash:generateContent"), gemini("/models/m:countTokens"), CHAT];
+        assert_eq!(statuses(&script, &calls), [503, 502, 200]);
     }
 
     #[test]

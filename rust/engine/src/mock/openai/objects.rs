@@ -6,21 +6,31 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::answer::Answer;
-use super::delay::Random;
-use super::openai::{push_id, unix_seconds};
-use super::openai_events::{images, response_object, transcript, whole};
-use super::reply::Reply;
+use super::super::answer::Answer;
+use super::super::delay::Random;
+use super::super::ids::{push_id, unix_seconds};
+use super::super::turn::Turn;
+use super::media::{images, transcript};
+use super::responses::response_object;
+use super::{model, whole};
+
+const ID_LENGTH: usize = 29;
 
 /// What a speech model says: as long as the content, and no text.
-fn sound(reply: &Reply) -> Bytes {
-    let length = reply.first(reply.pieces()).len().max(1);
+fn sound(turn: &Turn<'_>) -> Bytes {
+    let length = turn.said().len().max(1);
     (0..length).map(|index| [0xff, 0xfb, 0x90, 0x00][index % 4]).collect::<Vec<u8>>().into()
 }
 
 /// Answers one of these operations; `None` for any other.
-pub(super) fn objects(reply: &Reply, method: &Method, path: &str, body: &[u8], random: &mut Random) -> Option<Answer> {
-    let status = reply.behaviour.status.unwrap_or(200);
+pub(super) fn objects(
+    turn: &Turn<'_>,
+    method: &Method,
+    path: &str,
+    body: &[u8],
+    random: &mut Random,
+) -> Option<Answer> {
+    let status = turn.status();
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let answer = match (method.as_str(), segments.as_slice()) {
@@ -28,46 +38,47 @@ pub(super) fn objects(reply: &Reply, method: &Method, path: &str, body: &[u8], r
             let result = json!({"flagged": false, "categories": {"violence": false}, "category_scores": {"violence": 0.01},
                 "category_applied_input_types": {"violence": ["text"]}});
             let model = request["model"].as_str().unwrap_or("omni-moderation-latest");
-            whole(reply, &json!({"id": "modr-mock", "model": model, "results": [result]}))
+            whole(turn, &json!({"id": "modr-mock", "model": model, "results": [result]}))
         }
-        ("POST", ["images", "generations"]) => images(reply, &request, "image_generation"),
+        ("GET", ["models", id]) => whole(turn, &model(id)),
+        ("POST", ["images", "generations"]) => images(turn, &request, "image_generation"),
         ("POST", ["images", "edits" | "variations"]) => {
-            images(reply, &json!({"stream": has_field(body, "stream", "true")}), "image_edit")
+            images(turn, &json!({"stream": has_field(body, "stream", "true")}), "image_edit")
         }
-        ("POST", ["audio", "speech"]) => Answer::whole(status, "audio/mpeg".into(), sound(reply)),
+        ("POST", ["audio", "speech"]) => Answer::whole(status, "audio/mpeg".into(), sound(turn)),
         ("POST", ["audio", "transcriptions" | "translations"]) if has_field(body, "response_format", "text") => {
-            let text = Bytes::copy_from_slice(reply.first(reply.pieces()).as_bytes());
+            let text = Bytes::copy_from_slice(turn.said().as_bytes());
             Answer::whole(status, "text/plain; charset=utf-8".into(), text)
         }
-        ("POST", ["audio", "transcriptions" | "translations"]) => transcript(reply, has_field(body, "stream", "true")),
-        ("GET", ["responses", id]) => whole(reply, &response_object(reply, &request, id, "completed", 40)),
-        ("DELETE", ["responses", id]) => whole(reply, &json!({"id": id, "object": "response", "deleted": true})),
-        ("POST", ["responses", id, "cancel"]) => whole(reply, &response_object(reply, &request, id, "cancelled", 40)),
+        ("POST", ["audio", "transcriptions" | "translations"]) => transcript(turn, has_field(body, "stream", "true")),
+        ("GET", ["responses", id]) => whole(turn, &response_object(turn, &request, id, "completed")),
+        ("DELETE", ["responses", id]) => whole(turn, &json!({"id": id, "object": "response", "deleted": true})),
+        ("POST", ["responses", id, "cancel"]) => whole(turn, &response_object(turn, &request, id, "cancelled")),
         ("GET", ["responses", id, "input_items"]) => {
             let item = json!({"type": "message", "id": format!("msg_of_{id}"), "role": "user", "status": "completed",
                 "content": [{"type": "input_text", "text": "Hello"}]});
-            whole(reply, &list(&item))
+            whole(turn, &list(&item))
         }
         ("POST", ["files"]) => {
             let mut id = String::new();
-            push_id(&mut id, "file-", random);
-            whole(reply, &file(&id, body.len()))
+            push_id(&mut id, "file-", ID_LENGTH, random);
+            whole(turn, &file(&id, body.len()))
         }
-        ("GET", ["files"]) => whole(reply, &list(&file("file-mock", 3))),
-        ("GET", ["files", id]) => whole(reply, &file(id, 3)),
+        ("GET", ["files"]) => whole(turn, &list(&file("file-mock", 3))),
+        ("GET", ["files", id]) => whole(turn, &file(id, 3)),
         ("GET", ["files", _, "content"]) => {
-            let text = Bytes::copy_from_slice(reply.first(reply.pieces()).as_bytes());
+            let text = Bytes::copy_from_slice(turn.said().as_bytes());
             Answer::whole(status, "application/octet-stream".into(), text)
         }
-        ("DELETE", ["files", id]) => whole(reply, &json!({"id": id, "object": "file", "deleted": true})),
+        ("DELETE", ["files", id]) => whole(turn, &json!({"id": id, "object": "file", "deleted": true})),
         ("POST", ["batches"]) => {
             let mut id = String::new();
-            push_id(&mut id, "batch_", random);
-            whole(reply, &batch(&id, "validating", request["input_file_id"].as_str()))
+            push_id(&mut id, "batch_", ID_LENGTH, random);
+            whole(turn, &batch(&id, "validating", request["input_file_id"].as_str()))
         }
-        ("GET", ["batches"]) => whole(reply, &list(&batch("batch_mock", "completed", None))),
-        ("GET", ["batches", id]) => whole(reply, &batch(id, "completed", None)),
-        ("POST", ["batches", id, "cancel"]) => whole(reply, &batch(id, "cancelling", None)),
+        ("GET", ["batches"]) => whole(turn, &list(&batch("batch_mock", "completed", None))),
+        ("GET", ["batches", id]) => whole(turn, &batch(id, "completed", None)),
+        ("POST", ["batches", id, "cancel"]) => whole(turn, &batch(id, "cancelling", None)),
         _ => return None,
     };
     Some(answer)
