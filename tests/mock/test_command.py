@@ -47,6 +47,13 @@ def test_it_prints_its_address_serves_the_script_and_stops_on_a_signal(
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         address = process.stdout.readline().rsplit(" ", 1)[1].strip()
+        bases = [process.stdout.readline().split() for _ in range(3)]
+        root = address.removesuffix("/v1")
+        assert bases == [
+            ["openai", f"base_url={address}"],
+            ["anthropic", f"base_url={root}"],
+            ["google-genai", f"base_url={root}"],
+        ]
         answers = [httpx.post(f"{address}/chat/completions", json=CHAT) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [503, 200]
         assert answers[1].json()["choices"][0]["message"]["content"] == "hi"

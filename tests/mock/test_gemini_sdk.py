@@ -63,7 +63,9 @@ def test_usage_counts_thoughts_apart(provider: MockProvider, client: genai.Clien
 
 
 def test_thoughts_and_their_signature(provider: MockProvider, client: genai.Client) -> None:
-    provider.set_script('{"defaults": {"reasoning": "let me see", "signature": "c2ln+/8=", "content": "yes"}}')
+    provider.set_script(
+        '{"defaults": {"reasoning": "let me see", "signature": "c2ln+/8=", "content": "yes"}}'
+    )
     for answers in both(client, **THOUGHTS):
         thought = "".join(part.text for part in parts(answers) if part.thought)
         said = "".join(part.text for part in parts(answers) if not part.thought)
@@ -91,7 +93,9 @@ def test_several_candidates_and_a_token_limit(client: genai.Client) -> None:
     whole, chunks = both(client, candidate_count=2, max_output_tokens=2)
     texts = ["".join(part.text for part in candidate.content.parts) for candidate in whole[0].candidates]
     assert texts == ["The mock", "The mock"]
-    assert [candidate.finish_reason for candidate in whole[0].candidates] == [types.FinishReason.MAX_TOKENS] * 2
+    assert [candidate.finish_reason for candidate in whole[0].candidates] == [
+        types.FinishReason.MAX_TOKENS
+    ] * 2
     assert {chunk.candidates[0].index for chunk in chunks} == {0, 1}
 
 
@@ -111,7 +115,7 @@ def test_tokens_are_counted(provider: MockProvider, client: genai.Client) -> Non
 
 
 def test_embeddings_depend_on_their_text_alone(provider: MockProvider, client: genai.Client) -> None:
-    def embed(*contents: str) -> list[list[float]]:
+    def embed(*contents: Any) -> list[list[float]]:
         config = types.EmbedContentConfig(output_dimensionality=8)
         answer = client.models.embed_content(
             model="gemini-embedding-001", contents=list(contents), config=config

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import openai
 import pytest
@@ -94,3 +95,76 @@ def test_an_error_event_reaches_the_sdk(provider: MockProvider, client: openai.O
     provider.set_script('{"defaults": {"error_event": "events:2", "error": {"message": "boom"}}}')
     with pytest.raises(openai.APIError, match="boom"):
         list(client.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True))
+
+
+def test_reasoning_comes_before_the_content(provider: MockProvider, client: openai.OpenAI) -> None:
+    provider.set_script('{"defaults": {"reasoning": "let me see", "content": "yes"}}')
+    whole = client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    assert whole.choices[0].message.model_extra == {"reasoning_content": "let me see"}
+    assert whole.usage is not None
+    assert whole.usage.completion_tokens_details is not None
+    assert (whole.usage.completion_tokens, whole.usage.completion_tokens_details.reasoning_tokens) == (4, 3)
+    chunks = list(client.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True))
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    thoughts = [(delta.model_extra or {}).get("reasoning_content") for delta in deltas]
+    assert thoughts == [None, "let", " me", " see", None, None]
+    assert [delta.content for delta in deltas] == ["", None, None, None, "yes", None]
+
+
+def test_a_refusal_is_no_content(provider: MockProvider, client: openai.OpenAI) -> None:
+    provider.set_script('{"defaults": {"refusal": "No, no."}}')
+    whole = client.chat.completions.create(model="gpt-4o", messages=MESSAGES).choices[0]
+    with client.chat.completions.stream(model="gpt-4o", messages=MESSAGES) as stream:
+        streamed = stream.get_final_completion().choices[0]
+    assert (whole.message.refusal, streamed.message.refusal) == ("No, no.", "No, no.")
+    assert (whole.message.content, whole.finish_reason) == (None, "stop")
+
+
+def both(client: openai.OpenAI, **more: Any) -> tuple[Any, Any]:
+    """A response, and the one at the end of a stream, to which its events add up."""
+    asked: dict[str, Any] = {"model": "gpt-4o", "input": "hello", **more}
+    whole = client.responses.create(**asked)
+    *events, last = client.responses.create(**asked, stream=True)
+    assert last.type == f"response.{whole.status}"
+    deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
+    assert "".join(deltas) == last.response.output_text
+    if whole.status == "completed":
+        with client.responses.stream(**asked) as stream:
+            assert stream.get_final_response().output_text == last.response.output_text
+    return whole, last.response
+
+
+def test_a_response_says_the_same_whole_and_streamed(provider: MockProvider, client: openai.OpenAI) -> None:
+    provider.set_script(
+        '{"defaults": {"reasoning": "let me see", "signature": "c2ln", "content": "yes it is"}}'
+    )
+    reasoning = {"effort": "low", "summary": "auto"}
+    for response in both(client, reasoning=reasoning):
+        thought, message = response.output
+        assert (thought.type, thought.summary[0].text) == ("reasoning", "let me see")
+        assert thought.encrypted_content == "c2ln"
+        assert (message.type, response.output_text, response.status) == ("message", "yes it is", "completed")
+    assert [item.type for item in both(client)[0].output] == ["message"]
+
+
+def test_a_response_calls_refuses_and_is_cut_short(provider: MockProvider, client: openai.OpenAI) -> None:
+    for response in both(client, max_output_tokens=2):
+        assert (response.status, response.output_text) == ("incomplete", "The mock")
+        assert response.incomplete_details.reason == "max_output_tokens"
+    provider.set_script(json.dumps({"defaults": {"tool_calls": CALLS}}))
+    tools = [
+        {"type": "function", "name": name, "parameters": {"type": "object"}, "strict": False}
+        for name in ("weather", "time")
+    ]
+    for response in both(client, tools=tools):
+        calls = [(call.type, call.name, call.arguments) for call in response.output]
+        assert calls == [("function_call", call["name"], call["arguments"]) for call in CALLS]
+        assert len({call.call_id for call in response.output}) == 2
+    provider.set_script('{"defaults": {"refusal": "No, no."}}')
+    for response in both(client):
+        (part,) = response.output[0].content
+        assert (part.type, part.refusal) == ("refusal", "No, no.")
+
+
+def test_one_model(client: openai.OpenAI) -> None:
+    assert client.models.retrieve("gpt-4o").id == "gpt-4o"

@@ -17,6 +17,8 @@ use super::errors::error_body;
 const ID_LENGTH: usize = 22;
 /// Anthropic pads events against traffic analysis with blanks before their last brace.
 const PADDING: &str = "              ";
+/// Called by the model itself, and not by code that it runs.
+const DIRECT: &str = "\"caller\":{\"type\":\"direct\"}";
 const PING: &str = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
 const PING_CRLF: &str = "event: ping\r\ndata: {\"type\": \"ping\"}\r\n\r\n";
 
@@ -48,7 +50,7 @@ fn whole(turn: &Turn<'_>, asked: &Asked<'_>, random: &mut Random) -> String {
     for call in turn.calls {
         let _ = write!(text, "{comma}{{\"type\":\"tool_use\",\"id\":\"");
         push_id(&mut text, "toolu_01", ID_LENGTH, random);
-        let _ = write!(text, "\",\"name\":\"{}\",\"input\":{}}}", call.name, call.value);
+        let _ = write!(text, "\",\"name\":\"{}\",\"input\":{},{DIRECT}}}", call.name, call.value);
         comma = ",";
     }
     if turn.calls.is_empty() && turn.pieces > 0 {
@@ -227,11 +229,11 @@ fn ending(text: &mut String, turn: &Turn<'_>, asked: &Asked<'_>) {
         }
         None => text.push_str(",\"stop_sequence\":null"),
     }
-    text.push_str(if reason == "refusal" {
-        ",\"stop_details\":{\"type\":\"refusal\",\"category\":null,\"explanation\":null}"
-    } else {
-        ",\"stop_details\":null"
-    });
+    if reason == "refusal" {
+        text.push_str(",\"stop_details\":{\"type\":\"refusal\",\"category\":null,\"explanation\":null}");
+    } else if !asked.stream {
+        text.push_str(",\"stop_details\":null");
+    }
 }
 
 /// Anthropic's input leaves out what the cache read or wrote.

@@ -33,6 +33,9 @@ pub(super) fn whole(turn: &Turn<'_>, random: &mut Random) -> String {
             text.push(']');
             role(&mut text, turn);
             text.push('}');
+            if !turn.calls.is_empty() {
+                text.push_str(",\"finishMessage\":\"Model generated function call(s).\"");
+            }
             finish(&mut text, turn, index);
         }
         text.push(']');
