@@ -35,6 +35,13 @@ BARS = (
     Bar("granian-asgi", "load_ratio", "CPU per request, ratio to nginx", (5.8, 6.0)),
     Bar("granian-rsgi", "load_ratio", "CPU per request, ratio to nginx", (3.8,)),
     Bar("native", "paced_ratio", "CPU per chunk of a paced stream, ratio to nginx", (1.5,)),
+    Bar(
+        "native-chat-to-anthropic",
+        "paced_ratio",
+        "CPU per chunk of a translated paced stream, ratio to nginx with the provider's own bytes",
+        (None, 2.2),
+    ),
+    Bar("native-chat-to-anthropic", "held_kib", "KiB per open translated stream", (None, 64.0)),
     Bar("native", "idle_added_ratio", "added p50 on one idle connection, ratio to nginx's", (1.5,)),
     Bar("native", "start_seconds", "seconds from start to first answer", (0.4,)),
     Bar("native", "idle_rss_mb", "resident MB when idle", (45.0,)),

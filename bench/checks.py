@@ -3,14 +3,15 @@
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from bench.http1 import Connection, Reply
 from bench.loop import Check
-from bench.payload import Kind, Request
+from bench.payload import Dialect, Kind, Request
 from bench.processes import BenchError
 
-ID = re.compile(rb'"id":\s?"(chatcmpl-[^"]*)"')
-FRESH = re.compile(rb'"id":\s?"chatcmpl-[^"]*"|"created":\s?\d+')
+ID = re.compile(rb'"id":\s?"((?:chatcmpl-|msg_)[^"]*)"')
+FRESH = re.compile(rb'"id":\s?"(?:chatcmpl-|msg_)[^"]*"|"created":\s?\d+')
 
 
 def events(body: bytes) -> list[bytes]:
@@ -19,27 +20,42 @@ def events(body: bytes) -> list[bytes]:
 
 
 def content(body: bytes) -> str:
-    """The text of a chat answer, JSON or stream.
+    """The text of a chat answer in either dialect, JSON or stream.
 
     Raises:
         BenchError: when the answer is an error, or a stream without an end.
     """
     try:
         if not body.lstrip().startswith((b"data:", b":", b"event:")):
-            return str(json.loads(body)["choices"][0]["message"]["content"])
+            return _whole(json.loads(body))
         text, ended = "", False
         for event in events(body):
             data = b"".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
             if data == b"[DONE]":
                 ended = True
             elif data:
-                for choice in json.loads(data).get("choices", ()):
-                    text += choice["delta"].get("content") or ""
+                document = json.loads(data)
+                ended |= document.get("type") == "message_stop"
+                text += _piece(document)
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise BenchError(f"not a chat answer: {body[:200]!r}") from error
     if not ended:
-        raise BenchError("stream without [DONE]")
+        raise BenchError("stream without [DONE] or message_stop")
     return text
+
+
+def _whole(document: dict[str, Any]) -> str:
+    """Of a whole answer."""
+    if document.get("type") == "message":
+        return "".join(block["text"] for block in document["content"])
+    return str(document["choices"][0]["message"]["content"])
+
+
+def _piece(document: dict[str, Any]) -> str:
+    """Of one event."""
+    if document.get("type") == "content_block_delta":
+        return str(document["delta"]["text"])
+    return "".join(choice["delta"].get("content") or "" for choice in document.get("choices", ()))
 
 
 def masked(body: bytes) -> bytes:
@@ -72,13 +88,20 @@ def exact(expected: bytes, *, fresh_ids: bool = False) -> Check:
     return check
 
 
-def same_content(expected: bytes) -> Check:
-    """Replies with status 200 and the same text, however it is written."""
+def spoken(body: bytes) -> Dialect:
+    """The dialect that a chat answer is in."""
+    return Dialect.OPENAI if b'"choices"' in body else Dialect.ANTHROPIC
+
+
+def same_content(expected: bytes, client: Dialect = Dialect.OPENAI) -> Check:
+    """Replies with status 200 and the same text, however it is written in the client's dialect."""
     text = content(expected)
 
     def check(reply: Reply) -> str | None:
         if reply.status != 200:
             return f"status {reply.status}: {reply.body[:200]!r}"
+        if spoken(reply.body) is not client:
+            return f"not in the client's dialect: {reply.body[:200]!r}"
         if content(reply.body) != text:
             return f"another text than the upstream's: {reply.body[:200]!r}"
         return None

@@ -7,13 +7,15 @@ from bench.bars import ERRORS
 from bench.books import Audit
 from bench.instance import DIRECT
 from bench.runner import Results
-from bench.samples import IdleSample, LoadSample, StartSample, StreamSample
+from bench.samples import HeldSample, IdleSample, LoadSample, StartSample, StreamSample
 from bench.stats import least_added, median, median_ratio
+from bench.targets import TARGETS
 
 REFERENCE = "nginx"
 MEGABYTE = 1e6
+KIBIBYTE = 1024
 
-Sample = TypeVar("Sample", LoadSample, IdleSample, StreamSample, StartSample)
+Sample = TypeVar("Sample", LoadSample, IdleSample, StreamSample, StartSample, HeldSample)
 Figures = dict[str, float | None]
 
 
@@ -23,6 +25,11 @@ def by_round(
     """One value per round of one target; rounds without the value are left out."""
     values = ((sample.round, value(sample)) for sample in samples if sample.target == target)
     return {turn: number for turn, number in values if number is not None}
+
+
+def reference_of(target: str) -> str:
+    """The nginx that a target is compared with."""
+    return TARGETS[target].reference if target in TARGETS else REFERENCE
 
 
 def _median(values: dict[int, float]) -> float | None:
@@ -36,7 +43,7 @@ def _least(values: dict[int, float]) -> float | None:
 def load_figures(samples: list[LoadSample], target: str) -> Figures:
     """Figures of the wrk runs."""
     cpu = by_round(samples, target, lambda sample: sample.cpu_us)
-    reference = by_round(samples, REFERENCE, lambda sample: sample.cpu_us)
+    reference = by_round(samples, reference_of(target), lambda sample: sample.cpu_us)
 
     def middle(value: Callable[[LoadSample], float | None]) -> float | None:
         return _median(by_round(samples, target, value))
@@ -65,7 +72,7 @@ def idle_figures(samples: list[IdleSample], target: str) -> Figures:
     direct = by_round(samples, DIRECT, lambda sample: sample.p50_us)
     own = by_round(samples, target, lambda sample: sample.p50_us)
     added = least_added(own, direct)
-    reference = least_added(by_round(samples, REFERENCE, lambda sample: sample.p50_us), direct)
+    reference = least_added(by_round(samples, reference_of(target), lambda sample: sample.p50_us), direct)
     return {
         "idle_p50_min_us": _least(own),
         "idle_p99_us": _median(by_round(samples, target, lambda sample: sample.p99_us)),
@@ -81,7 +88,7 @@ def stream_figures(samples: list[StreamSample], target: str, kind: str) -> Figur
     """Figures of one kind of stream."""
     mine = [sample for sample in samples if sample.kind == kind]
     cpu = by_round(mine, target, lambda sample: sample.cpu_us_per_chunk)
-    reference = by_round(mine, REFERENCE, lambda sample: sample.cpu_us_per_chunk)
+    reference = by_round(mine, reference_of(target), lambda sample: sample.cpu_us_per_chunk)
     return {
         f"{kind}_cpu_us": _median(cpu),
         f"{kind}_cpu_min_us": _least(cpu),
@@ -91,6 +98,19 @@ def stream_figures(samples: list[StreamSample], target: str, kind: str) -> Figur
         f"{kind}_whole_p99_us": _median(by_round(mine, target, lambda sample: sample.whole_p99_us)),
         f"{kind}_streams": sum(by_round(mine, target, lambda sample: sample.streams).values()),
         f"{kind}_wrong": sum(by_round(mine, target, lambda sample: sample.errors).values()),
+    }
+
+
+def held_figures(samples: list[HeldSample], target: str) -> Figures:
+    """Figures of streams held open at once."""
+    return {
+        "held_kib": _median(by_round(samples, target, lambda sample: sample.stream_bytes / KIBIBYTE)),
+        "held_before_mb": _median(
+            by_round(samples, target, lambda sample: sample.before_rss_bytes / MEGABYTE)
+        ),
+        "held_rss_mb": _median(by_round(samples, target, lambda sample: sample.held_rss_bytes / MEGABYTE)),
+        "held_streams": sum(by_round(samples, target, lambda sample: sample.streams).values()),
+        "held_wrong": sum(by_round(samples, target, lambda sample: sample.errors).values()),
     }
 
 
@@ -126,10 +146,10 @@ def books_figures(audits: list[Audit]) -> Figures:
 
 def figures(results: Results) -> dict[str, Figures]:
     """All figures by target, in the order the targets came."""
-    everything: list[LoadSample | IdleSample | StreamSample | StartSample]
-    everything = [*results.load, *results.idle, *results.streams, *results.starts]
+    everything: list[LoadSample | IdleSample | StreamSample | StartSample | HeldSample]
+    everything = [*results.load, *results.idle, *results.streams, *results.starts, *results.held]
     names = dict.fromkeys(sample.target for sample in everything)
-    counted: list[LoadSample | StreamSample] = [*results.load, *results.streams]
+    counted: list[LoadSample | StreamSample | HeldSample] = [*results.load, *results.streams, *results.held]
     found: dict[str, Figures] = {}
     for name in names:
         errors = sum(sample.errors for sample in counted if sample.target == name)
@@ -137,7 +157,7 @@ def figures(results: Results) -> dict[str, Figures]:
             sample.books.errors for sample in results.idle if sample.target == name and sample.books
         )
         errors += sum(failure.target == name for failure in results.failures)
-        booked: list[LoadSample | IdleSample | StreamSample] = [*counted, *results.idle]
+        booked: list[LoadSample | IdleSample | StreamSample | HeldSample] = [*counted, *results.idle]
         found[name] = {
             **books_figures([one.books for one in booked if one.target == name and one.books]),
             **load_figures(results.load, name),
@@ -145,6 +165,7 @@ def figures(results: Results) -> dict[str, Figures]:
             **stream_figures(results.streams, name, "paced"),
             **stream_figures(results.streams, name, "unpaced"),
             **start_figures(results.starts, name),
+            **held_figures(results.held, name),
             ERRORS: errors,
         }
     if results.wheel_bytes is not None:

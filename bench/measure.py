@@ -3,13 +3,14 @@
 import time
 from pathlib import Path
 
-from bench import cpu, idle, metrics, wrk
+from bench import cpu, held, idle, metrics, wrk
 from bench.books import mismatch
 from bench.instance import Instance, used_ns
 from bench.loop import LoopResult, closed_loop
-from bench.options import Options
+from bench.options import HELD_GAP_MS, Options
 from bench.payload import Kind
-from bench.samples import IdleSample, LoadSample, StreamSample
+from bench.processes import BenchError
+from bench.samples import HeldSample, IdleSample, LoadSample, StreamSample
 from bench.stats import percentile
 from bench.upstream import Counter, Upstream
 
@@ -150,3 +151,46 @@ def streams(
         problem=done.problem or (HELD_BACK if held_back else None) or mismatch(audit),
         books=audit,
     )
+
+
+def held_streams(instance: Instance, upstream: Upstream, options: Options, turn: int) -> HeldSample:
+    """Memory of a fresh start, warmed up a little, before streams and with many open at once."""
+    books = instance.books()
+    warm = [
+        verify(instance, upstream, Kind.JSON, options.connections, options.verify_requests),
+        verify(instance, upstream, Kind.PACED, options.streams, options.streams),
+    ]
+    before, counter = _rss_bytes(instance), Counter(upstream, Kind.HELD)
+    result = held.hold(
+        instance.port(Kind.HELD),
+        instance.encoded(Kind.HELD),
+        count=options.held_streams,
+        check=instance.checks[Kind.HELD],
+        measure=lambda: _rss_bytes(instance),
+        settle_seconds=HELD_GAP_MS / 1000,
+    )
+    received = counter.settled(options.held_streams)
+    audit = books.audit(
+        replies=result.right + sum(one.right for one in warm),
+        sent=options.held_streams + sum(one.sent for one in warm),
+        received=received + sum(one.received for one in warm),
+    )
+    return HeldSample(
+        target=instance.name,
+        round=turn,
+        streams=options.held_streams,
+        before_rss_bytes=before,
+        held_rss_bytes=result.measured,
+        wrong=result.wrong + sum(one.wrong for one in warm),
+        lost=max(0, result.right - received) + sum(one.lost for one in warm),
+        doubled=max(0, received - options.held_streams) + sum(one.doubled for one in warm),
+        problem=result.problem or next((one.problem for one in warm if one.problem), None) or mismatch(audit),
+        books=audit,
+    )
+
+
+def _rss_bytes(instance: Instance) -> int:
+    memory = instance.memory()
+    if memory is None:
+        raise BenchError("nothing to look at: the target has no process")
+    return memory.rss_bytes

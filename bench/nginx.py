@@ -71,7 +71,7 @@ worker_processes {workers};
 daemon off;
 pid {directory}/nginx.pid;
 error_log stderr warn;
-events {{ worker_connections 4096; }}
+events {{ worker_connections 16384; }}
 http {{
     access_log {log};
     keepalive_requests {FOREVER};

@@ -12,9 +12,17 @@ from bench.payload import Kind
 
 HERE = Path(__file__).parent
 DEFAULT_TARGETS = ("nginx", "native", "uvicorn", "granian-asgi", "granian-rsgi")
-FULL_TARGETS = (*DEFAULT_TARGETS, "native-o200k", "native-limits")
+# What an OpenAI client costs before an Anthropic provider, and nginx passing on that provider's own bytes.
+TRANSLATING_TARGETS = ("nginx-anthropic", "native-chat-to-anthropic")
+FULL_TARGETS = (*DEFAULT_TARGETS, "native-o200k", "native-limits", *TRANSLATING_TARGETS)
+TRANSLATED_TARGETS = ("nginx", "native", *TRANSLATING_TARGETS, "native-anthropic", "native-anthropic-to-chat")
 PEER_TARGETS = ("litellm", "portkey")
 MEASURES = ("load", "idle", "paced", "unpaced", "start")
+TRANSLATED_MEASURES = ("load", "paced", "held")
+ALL_MEASURES = (*MEASURES, "held")
+# A held stream: long enough for thousands to be opened, idle enough that memory is all it takes.
+HELD_CHUNKS = 10
+HELD_GAP_MS = 1000
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,8 @@ class Options:
     waves: int = 5
     chunks: int = 100
     gap_ms: float = 2.0
+    held_streams: int = 2000
+    held_rounds: int = 3
     starts: int = 5
     verify_requests: int = 320
     server_cpus: tuple[int, ...] = (0,)
@@ -61,7 +71,8 @@ class Options:
         """Arguments of the mock per kind of answer."""
         paced = self.mock_paced or f"--no-record --chunks {self.chunks} --gap-ms {self.gap_ms:g}"
         unpaced = self.mock_unpaced or f"--no-record --chunks {self.chunks} --gap-ms 0"
-        return {Kind.JSON: self.mock_json, Kind.PACED: paced, Kind.UNPACED: unpaced}
+        held = f"--no-record --chunks {HELD_CHUNKS} --gap-ms {HELD_GAP_MS}"
+        return {Kind.JSON: self.mock_json, Kind.PACED: paced, Kind.UNPACED: unpaced, Kind.HELD: held}
 
     def as_dict(self) -> dict[str, object]:
         """For the report."""
@@ -70,7 +81,8 @@ class Options:
 
 def quick(options: Options) -> Options:
     """A run of about a minute: enough to see that all works, too short to quote."""
-    return replace(options, rounds=2, seconds=1, idle_requests=500, waves=2, starts=1, verify_requests=64)
+    short = replace(options, rounds=2, seconds=1, idle_requests=500, waves=2, starts=1, verify_requests=64)
+    return replace(short, held_streams=200, held_rounds=1)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -98,14 +110,20 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--targets",
         type=_words,
-        help="comma-separated: direct, stand-in, " + ", ".join(FULL_TARGETS),
+        help="comma-separated: direct, stand-in, "
+        + ", ".join(dict.fromkeys(FULL_TARGETS + TRANSLATED_TARGETS)),
     )
     add(
         "--peers",
         action="store_true",
         help="add " + " and ".join(PEER_TARGETS) + " (see python -m bench.peers)",
     )
-    add("--measures", type=_words, default=base.measures, help="comma-separated, of: " + ", ".join(MEASURES))
+    add(
+        "--translated",
+        action="store_true",
+        help="clients of one dialect before a provider of another, and what they are compared with",
+    )
+    add("--measures", type=_words, help="comma-separated, of: " + ", ".join(ALL_MEASURES))
     add("--quick", action="store_true", help="two short rounds")
     add("--rounds", type=int, help=f"rounds of every measure (default {base.rounds})")
     add("--seconds", type=int, help=f"length of one wrk run (default {base.seconds})")
@@ -124,6 +142,8 @@ def parser() -> argparse.ArgumentParser:
         default=base.gap_ms,
         help="between the events of a paced stream (default %(default)s)",
     )
+    add("--held-streams", type=int, help=f"streams held open at once (default {base.held_streams})")
+    add("--held-rounds", type=int, help=f"how often they are (default {base.held_rounds})")
     add("--starts", type=int, help=f"timed starts per target (default {base.starts})")
     add("--verify-requests", type=int, help="checked requests before and after each wrk run")
     add(
@@ -165,14 +185,18 @@ def parser() -> argparse.ArgumentParser:
 def options_from(namespace: argparse.Namespace) -> Options:
     """Options from what `parser` read; what is given wins over `--quick`."""
     given = dict(vars(namespace))
-    peers, short = given.pop("peers"), given.pop("quick")
+    peers, short, translated = given.pop("peers"), given.pop("quick"), given.pop("translated")
     options = quick(Options()) if short else Options()
+    if translated:
+        options = replace(options, targets=TRANSLATED_TARGETS, measures=TRANSLATED_MEASURES)
     options = replace(options, **{name: value for name, value in given.items() if value is not None})
-    if given["targets"] is None and options.compare_bars not in (None, PLAIN_STAGE):
-        options = replace(options, targets=FULL_TARGETS)
+    if options.compare_bars not in (None, PLAIN_STAGE) and not translated:
+        targets = FULL_TARGETS if given["targets"] is None else options.targets
+        measures = ALL_MEASURES if given["measures"] is None else options.measures
+        options = replace(options, targets=targets, measures=measures)
     if options.compare_bars == PLAIN_STAGE:
         options = replace(options, plain=True)
-    unknown = set(options.measures) - set(MEASURES)
+    unknown = set(options.measures) - set(ALL_MEASURES)
     if unknown:
         raise SystemExit(f"unknown measures: {', '.join(sorted(unknown))}")
     return replace(options, targets=(*options.targets, *PEER_TARGETS)) if peers else options

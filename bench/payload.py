@@ -1,4 +1,6 @@
-"""What is sent and what comes back: a chat request of 1 KB, a JSON reply of 600 B, a stream of events."""
+"""What is sent and what comes back: a chat request of 1 KB, a JSON reply of 600 B, a stream of events; the
+request in either dialect that a client may speak.
+"""
 
 import enum
 import hashlib
@@ -11,7 +13,6 @@ KEY = "fg_bench_0123456789abcdef"
 TENANT = "bench"
 ORIGIN = "https://app.example.com"
 MODEL = "gpt-4o-mini"
-PATH = "/v1/chat/completions"
 REQUEST_BYTES = 1024
 REPLY_BYTES = 600
 INPUT_PUSD = 150_000  # a token, by the price that gateways are configured with: 0.15 USD per million
@@ -26,12 +27,39 @@ CLIENT_HEADERS = {
 }
 
 
+class Dialect(enum.StrEnum):
+    """What a client or a provider speaks; the mock answers both on one port, by path."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+
+    @property
+    def path(self) -> str:
+        """Where a chat request of this dialect goes."""
+        return "/v1/chat/completions" if self is Dialect.OPENAI else "/v1/messages"
+
+    @property
+    def base_path(self) -> str:
+        """What a provider's base URL has behind its address."""
+        return "/v1" if self is Dialect.OPENAI else ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers its SDK sends, with the bench's key."""
+        if self is Dialect.OPENAI:
+            return {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
+        return {"Content-Type": "application/json", "x-api-key": KEY, "anthropic-version": "2023-06-01"}
+
+
 class Kind(enum.StrEnum):
-    """The three kinds of answer the upstream gives; each has its own upstream address and model name."""
+    """The kinds of answer the upstream gives; each has its own upstream address and model name. `held` is a
+    stream that stays open for seconds.
+    """
 
     JSON = "json"
     PACED = "paced"
     UNPACED = "unpaced"
+    HELD = "held"
 
     @property
     def model(self) -> str:
@@ -65,16 +93,16 @@ def key_digest() -> str:
     return "sha256:" + hashlib.sha256(KEY.encode()).hexdigest()
 
 
-def request_body(kind: Kind, size: int = REQUEST_BYTES) -> bytes:
+def request_body(kind: Kind, size: int = REQUEST_BYTES, dialect: Dialect = Dialect.OPENAI) -> bytes:
     """A chat request of exactly `size` bytes."""
+    system, is_openai = "You are a helpful assistant. Answer briefly.", dialect is Dialect.OPENAI
 
     def build(text: str) -> bytes:
+        user = {"role": "user", "content": text}
         document: dict[str, object] = {
             "model": kind.model,
-            "messages": [
-                {"role": "system", "content": "You are a helpful assistant. Answer briefly."},
-                {"role": "user", "content": text},
-            ],
+            **({} if is_openai else {"system": system}),
+            "messages": [{"role": "system", "content": system}, user] if is_openai else [user],
             "temperature": 0.2,
             "max_tokens": 256,
         }
@@ -87,10 +115,12 @@ def request_body(kind: Kind, size: int = REQUEST_BYTES) -> bytes:
     return build((words * (room // len(words) + 1))[:room])
 
 
-def request(kind: Kind, headers: Mapping[str, str] | None = None) -> Request:
+def request(
+    kind: Kind, headers: Mapping[str, str] | None = None, dialect: Dialect = Dialect.OPENAI
+) -> Request:
     """The request of one kind, with the bench's key and any headers a target needs besides."""
-    fixed = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
-    return Request(PATH, request_body(kind), {**fixed, **(headers or {})})
+    body = request_body(kind, dialect=dialect)
+    return Request(dialect.path, body, {**dialect.headers, **(headers or {})})
 
 
 def reply_body(size: int = REPLY_BYTES) -> bytes:

@@ -10,10 +10,19 @@ from bench.bars import ERRORS, Verdict
 from bench.figures import Figures
 from bench.options import Options
 from bench.runner import Results
-from bench.samples import LoadSample, StreamSample
+from bench.samples import HeldSample, LoadSample, StreamSample
 
 Column = tuple[str, str]
-COUNTS = (ERRORS, "verified", "paced_streams", "paced_wrong", "unpaced_streams", "unpaced_wrong")
+COUNTS = (
+    ERRORS,
+    "verified",
+    "paced_streams",
+    "paced_wrong",
+    "unpaced_streams",
+    "unpaced_wrong",
+    "held_streams",
+    "held_wrong",
+)
 
 LOAD: tuple[Column, ...] = (
     ("CPU µs/req", "load_cpu_us"),
@@ -54,6 +63,13 @@ START: tuple[Column, ...] = (
     ("idle RSS MB", "idle_rss_mb"),
     ("idle PSS MB", "idle_pss_mb"),
     ("idle CPU ms/s", "idle_cpu_ms_per_second"),
+)
+HELD: tuple[Column, ...] = (
+    ("KiB/stream", "held_kib"),
+    ("RSS MB before", "held_before_mb"),
+    ("RSS MB with all open", "held_rss_mb"),
+    ("streams", "held_streams"),
+    ("wrong", "held_wrong"),
 )
 
 
@@ -113,7 +129,8 @@ def markdown(
         f"Upstream: {results.upstream}. Gateway: {'key and price' if options.plain else 'everything'} on; "
         f"config appended: {options.config_extra or 'nothing'}. "
         f"nginx access log {'on' if options.nginx_access_log else 'off'}. Medians over rounds unless a "
-        "column says min; ratios are to nginx in the same round, then their median.",
+        "column says min; ratios are to nginx in the same round (before an Anthropic provider to "
+        "nginx-anthropic), then their median.",
         "",
     ]
     streams = f"{options.streams} at a time, {options.chunks} events"
@@ -122,6 +139,7 @@ def markdown(
         (f"One idle connection, {options.idle_requests} round trips a round", IDLE),
         (f"Paced streams: {streams}, {options.gap_ms:g} ms apart", stream_columns("paced")),
         (f"Unpaced streams: {streams}", stream_columns("unpaced")),
+        (f"{options.held_streams} streams held open by a fresh start", HELD),
         ("Start", START),
         ("Records of requests, all measures", BOOKS),
         ("Wheel", WHEEL),
@@ -130,7 +148,7 @@ def markdown(
         body = table(figures, columns)
         if body:
             lines += [f"## {title}", "", *body]
-    counted: list[LoadSample | StreamSample] = [*results.load, *results.streams]
+    counted: list[LoadSample | StreamSample | HeldSample] = [*results.load, *results.streams, *results.held]
     problems = [f"{sample.target}: {sample.problem}" for sample in counted if sample.problem]
     problems += [
         f"{idle.target}: {idle.books.problem}" for idle in results.idle if idle.books and idle.books.problem

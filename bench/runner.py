@@ -18,9 +18,9 @@ from bench.books import damage
 from bench.instance import DIRECT, Instance
 from bench.loop import Check
 from bench.options import Options
-from bench.payload import Kind, request
+from bench.payload import Dialect, Kind, request
 from bench.processes import BenchError
-from bench.samples import Failure, IdleSample, LoadSample, StartSample, StreamSample
+from bench.samples import Failure, HeldSample, IdleSample, LoadSample, StartSample, StreamSample
 from bench.targets import TARGETS, Launch, Site, Target
 
 STREAM_KINDS = (Kind.PACED, Kind.UNPACED)
@@ -35,6 +35,7 @@ class Results:
     idle: list[IdleSample] = field(default_factory=list)
     streams: list[StreamSample] = field(default_factory=list)
     starts: list[StartSample] = field(default_factory=list)
+    held: list[HeldSample] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     upstream: str = ""
     wheel_bytes: int | None = None
@@ -58,8 +59,8 @@ class Run:
         self.options, self.directory = options, directory
         self.results = Results()
         self.instances: dict[str, Instance] = {}
-        self.checks: dict[bool, dict[Kind, Check]] = {}
-        self.chunks: dict[Kind, int] = {}
+        self.expected: dict[Dialect, dict[Kind, checks.Expected]] = {}
+        self.held_body = b""
         self._cleanup = contextlib.ExitStack()
 
     def run(self) -> Results:
@@ -70,7 +71,9 @@ class Run:
             for turn in range(self.options.rounds):
                 self._round(turn)
             if "start" in self.options.measures:
-                self._fresh_starts()
+                self._fresh_starts(self.options.starts, self._idle_after_start)
+            if "held" in self.options.measures:
+                self._fresh_starts(self.options.held_rounds, self._held)
         finally:
             self.stop()
         self._check_spools()
@@ -103,19 +106,39 @@ class Run:
 
     def _learn_replies(self) -> None:
         """Ask the upstream directly: its replies are what every target must bring."""
-        requests = {kind: request(kind) for kind in Kind}
-        found = {kind: checks.expected(self.upstream.ports[kind], requests[kind], kind) for kind in Kind}
-        self.checks = {
-            True: {kind: checks.exact(one.body, fresh_ids=one.fresh_ids) for kind, one in found.items()},
-            False: {kind: checks.same_content(one.body) for kind, one in found.items()},
-        }
-        self.chunks = {kind: len(checks.events(found[kind].body)) for kind in STREAM_KINDS}
-        self.results.upstream += (
-            f" (JSON of {len(found[Kind.JSON].body)} bytes, streams of "
-            f"{' and '.join(str(self.chunks[kind]) for kind in STREAM_KINDS)} events)"
-        )
-        launch = Launch([], self.upstream.ports, requests)
-        self.instances[DIRECT] = Instance(DIRECT, launch, self.checks[True], None)
+        targets = [self._target(name) for name in self.options.targets if name != DIRECT]
+        if "held" in self.options.measures:
+            # It takes seconds, and its text is the same in every dialect.
+            self.held_body = checks.ask(self.upstream.ports[Kind.HELD], request(Kind.HELD)).body
+        for dialect in dict.fromkeys([Dialect.OPENAI, *(target.provider for target in targets)]):
+            self.expected[dialect] = {
+                kind: checks.expected(self.upstream.ports[kind], request(kind, dialect=dialect), kind)
+                for kind in Kind
+                if kind is not Kind.HELD
+            }
+            self.results.upstream += self._described(dialect)
+        launch = Launch([], self.upstream.ports, {kind: request(kind) for kind in Kind})
+        self.instances[DIRECT] = Instance(DIRECT, launch, self._checks(TARGETS["nginx"]), None)
+
+    def _described(self, dialect: Dialect) -> str:
+        found = self.expected[dialect]
+        chunks = " and ".join(str(self._chunks(dialect, kind)) for kind in STREAM_KINDS)
+        return f" ({dialect}: JSON of {len(found[Kind.JSON].body)} bytes, streams of {chunks} events)"
+
+    def _chunks(self, provider: Dialect, kind: Kind) -> int:
+        """Events of a stream as the provider sends it."""
+        return len(checks.events(self.expected[provider][kind].body))
+
+    def _checks(self, target: Target) -> dict[Kind, Check]:
+        """What makes a reply right: the provider's bytes, or its text in the client's dialect."""
+        found = self.expected[target.provider]
+        if target.exact:
+            made = {kind: checks.exact(one.body, fresh_ids=one.fresh_ids) for kind, one in found.items()}
+        else:
+            made = {kind: checks.same_content(one.body, target.client) for kind, one in found.items()}
+        if self.held_body:
+            made[Kind.HELD] = checks.same_content(self.held_body, target.client)
+        return made
 
     def _site(self, name: str) -> Site:
         return Site(self.directory / name, self.upstream.ports, self.options)
@@ -125,12 +148,15 @@ class Run:
             raise SystemExit(f"unknown target {name}; known: direct, {', '.join(TARGETS)}")
         return TARGETS[name]
 
+    def _start_instance(self, target: Target, site: Site) -> tuple[Instance, float]:
+        return instance.start(target, site, self._checks(target))
+
     def _start(self, name: str) -> None:
         if name == DIRECT:
             return
         target = self._target(name)
         try:
-            started, seconds = instance.start(target, self._site(name), self.checks[target.exact])
+            started, seconds = self._start_instance(target, self._site(name))
         except BenchError as error:
             self._failed(name, "start", error)
             return
@@ -180,12 +206,12 @@ class Run:
             sample = measure.load(one, self.upstream, options, self.directory, turn)
             results.load.append(sample)
             cost = f"{sample.cpu_us:8.2f} µs CPU" if sample.cpu_us is not None else "           -"
-            say(f"  load     {one.name:14}{cost} {sample.requests_per_second:9.0f}/s errors {sample.errors}")
+            say(f"  load     {one.name:25}{cost} {sample.requests_per_second:9.0f}/s errors {sample.errors}")
 
         def idle(one: Instance) -> None:
             sample = measure.idle_trips(one, self.upstream, options, turn)
             results.idle.append(sample)
-            say(f"  idle     {one.name:14}{sample.p50_us:8.1f} µs p50")
+            say(f"  idle     {one.name:25}{sample.p50_us:8.1f} µs p50")
 
         if "load" in options.measures:
             self._each(turn, "load", load, direct=False)
@@ -196,28 +222,36 @@ class Run:
                 self._each(turn, kind.value, functools.partial(self._stream, kind, turn), direct=False)
 
     def _stream(self, kind: Kind, turn: int, one: Instance) -> None:
-        sample = measure.streams(one, self.upstream, kind, self.options, self.chunks[kind], turn)
+        provider = self._target(one.name).provider
+        sample = measure.streams(one, self.upstream, kind, self.options, self._chunks(provider, kind), turn)
         self.results.streams.append(sample)
         cost = f"{sample.cpu_us_per_chunk:8.2f} µs CPU a chunk" if sample.cpu_us_per_chunk is not None else ""
-        say(f"  {kind:8} {one.name:14}{cost} {sample.streams} streams, errors {sample.errors}")
+        say(f"  {kind:8} {one.name:25}{cost} {sample.streams} streams, errors {sample.errors}")
 
-    def _fresh_starts(self) -> None:
+    def _fresh_starts(self, turns: int, measured: Callable[[Instance, int, float], None]) -> None:
         """Start targets anew beside the idle ones, in turns; none of them shares a directory with another."""
-        for turn in range(self.options.starts):
+        what = measured.__name__.strip("_")
+        for turn in range(turns):
             for name in rotated([name for name in self.instances if name != DIRECT], turn):
                 target = self._target(name)
                 if turn and target.start_seconds > SLOW_START_SECONDS:
                     continue
-                site = self._site(f"{name}-start-{turn}")
                 try:
-                    one, seconds = instance.start(target, site, self.checks[target.exact])
+                    one, seconds = self._start_instance(target, self._site(f"{name}-{what}-{turn}"))
                 except BenchError as error:
                     self._failed(name, "start", error)
                     continue
                 try:
-                    self._idle_after_start(one, turn, seconds)
+                    measured(one, turn, seconds)
+                except (BenchError, OSError) as error:
+                    self._failed(name, what, error)
                 finally:
                     one.stop()
+
+    def _held(self, one: Instance, turn: int, _seconds: float) -> None:
+        sample = measure.held_streams(one, self.upstream, self.options, turn)
+        self.results.held.append(sample)
+        say(f"  held     {one.name:25}{sample.stream_bytes / 1024:8.1f} KiB a stream, errors {sample.errors}")
 
     def _idle_after_start(self, one: Instance, turn: int, seconds: float) -> None:
         before, clock = one.cpu(), time.monotonic()
@@ -227,4 +261,4 @@ class Run:
         idle_ms = (used or 0) / 1e6 / (time.monotonic() - clock)
         sample = StartSample(one.name, turn, seconds, memory.rss_bytes, memory.pss_bytes, idle_ms)
         self.results.starts.append(sample)
-        say(f"  start    {one.name:14}{seconds:8.3f} s, {memory.rss_bytes / 1e6:.1f} MB")
+        say(f"  start    {one.name:25}{seconds:8.3f} s, {memory.rss_bytes / 1e6:.1f} MB")

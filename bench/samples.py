@@ -81,6 +81,32 @@ class StreamSample:
 
 
 @dataclass(frozen=True)
+class HeldSample:
+    """Streams held open at once by a fresh start: memory of the whole tree before them, and with all open."""
+
+    target: str
+    round: int
+    streams: int
+    before_rss_bytes: int
+    held_rss_bytes: int
+    wrong: int
+    lost: int
+    doubled: int
+    problem: str | None
+    books: Audit | None
+
+    @property
+    def errors(self) -> int:
+        """As of other streams."""
+        return self.wrong + self.lost + self.doubled + (self.books.errors if self.books else 0)
+
+    @property
+    def stream_bytes(self) -> float:
+        """What one stream took."""
+        return (self.held_rss_bytes - self.before_rss_bytes) / self.streams
+
+
+@dataclass(frozen=True)
 class StartSample:
     """One fresh start: time to the first right answer, then memory and CPU time of a second of idleness."""
 

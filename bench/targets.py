@@ -15,6 +15,7 @@ from bench.payload import (
     ORIGIN,
     OUTPUT_PUSD,
     TENANT,
+    Dialect,
     Kind,
     Request,
     key_digest,
@@ -65,14 +66,22 @@ class Target:
     needs: Callable[[Options], Path]
     exact: bool = True
     start_seconds: float = 15.0
+    client: Dialect = Dialect.OPENAI
+    provider: Dialect = Dialect.OPENAI
+    reference: str = "nginx"
+    """What its figures are compared with: nginx that passes on the same provider's bytes."""
 
 
 @dataclass(frozen=True)
 class Extra:
-    """What one target's gateway has on beyond the others': a vocabulary, lines at the end of its config."""
+    """What one target's gateway has that others have not: a vocabulary, lines at the end of its config,
+    other dialects.
+    """
 
     tokenizer: str | None = None
     lines: str = ""
+    client: Dialect = Dialect.OPENAI
+    provider: Dialect = Dialect.OPENAI
 
 
 NOTHING = Extra()
@@ -94,8 +103,8 @@ def gateway_config(site: Site, port: int, admin_port: int, extra: Extra = NOTHIN
     for kind, upstream in site.upstreams.items():
         lines += [
             f"[providers.{kind}]",
-            'dialect = "openai"',
-            f'base_url = "http://127.0.0.1:{upstream}/v1"',
+            f'dialect = "{extra.provider}"',
+            f'base_url = "http://127.0.0.1:{upstream}{extra.provider.base_path}"',
             f'api_key = "{UPSTREAM_KEY}"',
             f"[deployments.bench-{kind}]",
             f'provider = "{kind}"',
@@ -117,24 +126,27 @@ def gateway_config(site: Site, port: int, admin_port: int, extra: Extra = NOTHIN
     return "\n".join(lines)
 
 
-def _nginx(site: Site) -> Launch:
-    ports = {kind: free_port() for kind in Kind}
-    config = site.directory / "nginx.conf"
-    config.write_text(
-        nginx.proxy_config(
-            site.directory,
-            ports=ports,
-            upstreams=site.upstreams,
-            workers=site.options.workers,
-            access_log=site.options.nginx_access_log,
+def _nginx(client: Dialect = Dialect.OPENAI) -> Callable[[Site], Launch]:
+    def prepare(site: Site) -> Launch:
+        ports = {kind: free_port() for kind in Kind}
+        config = site.directory / "nginx.conf"
+        config.write_text(
+            nginx.proxy_config(
+                site.directory,
+                ports=ports,
+                upstreams=site.upstreams,
+                workers=site.options.workers,
+                access_log=site.options.nginx_access_log,
+            )
         )
-    )
-    return Launch(nginx.argv(config), ports, _requests(site))
+        return Launch(nginx.argv(config), ports, _requests(site, client))
+
+    return prepare
 
 
-def _requests(site: Site) -> dict[Kind, Request]:
+def _requests(site: Site, client: Dialect = Dialect.OPENAI) -> dict[Kind, Request]:
     """The same for every target that takes them as they are."""
-    return {kind: request(kind, {} if site.options.plain else CLIENT_HEADERS) for kind in Kind}
+    return {kind: request(kind, {} if site.options.plain else CLIENT_HEADERS, client) for kind in Kind}
 
 
 def _one_port(site: Site, argv: list[str], port: int, env: Mapping[str, str] | None = None) -> Launch:
@@ -153,9 +165,25 @@ def _native(extra: Extra = NOTHING) -> Callable[[Site], Launch]:
         admin = free_port()
         config, port = _write_gateway(site, admin, extra)
         launch = _one_port(site, [f"{site.options.bin_dir}/fastgate", "serve", "-c", str(config)], port)
-        return replace(launch, spool=site.spool, admin=admin)
+        requests = _requests(site, extra.client)
+        return replace(launch, requests=requests, spool=site.spool, admin=admin)
 
     return prepare
+
+
+def _native_target(name: str, client: Dialect, provider: Dialect) -> Target:
+    """The native door between two dialects; with one on both sides it passes bytes on."""
+    extra = Extra(client=client, provider=provider)
+    reference = "nginx" if provider is Dialect.OPENAI else "nginx-anthropic"
+    return Target(
+        name,
+        _native(extra),
+        _tool("fastgate"),
+        exact=client is provider,
+        client=client,
+        provider=provider,
+        reference=reference,
+    )
 
 
 def _behind_server(site: Site, argv: list[str], config: Path, port: int) -> Launch:
@@ -247,8 +275,19 @@ def _nginx_binary(_: Options) -> Path:
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
-        Target("nginx", _nginx, _nginx_binary),
-        Target("stand-in", _nginx, _nginx_binary),  # nginx again: what the harness makes of two equal targets
+        Target("nginx", _nginx(), _nginx_binary),
+        Target("stand-in", _nginx(), _nginx_binary),  # nginx again: what the harness makes of equal targets
+        Target(
+            "nginx-anthropic",
+            _nginx(Dialect.ANTHROPIC),
+            _nginx_binary,
+            client=Dialect.ANTHROPIC,
+            provider=Dialect.ANTHROPIC,
+            reference="nginx-anthropic",
+        ),
+        _native_target("native-anthropic", Dialect.ANTHROPIC, Dialect.ANTHROPIC),
+        _native_target("native-chat-to-anthropic", Dialect.OPENAI, Dialect.ANTHROPIC),
+        _native_target("native-anthropic-to-chat", Dialect.ANTHROPIC, Dialect.OPENAI),
         Target("native", _native(), _tool("fastgate")),
         Target("native-o200k", _native(Extra(tokenizer="o200k")), _tool("fastgate")),  # a vocabulary's memory
         Target("native-limits", _native(Extra(lines=limits_config())), _tool("fastgate")),

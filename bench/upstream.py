@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench import nginx
 from bench.http1 import get
+from bench.options import HELD_CHUNKS, HELD_GAP_MS
 from bench.payload import Kind, reply_body
 from bench.processes import BenchError, Child, free_port
 
@@ -94,9 +95,14 @@ def start_builtin(directory: Path, *, cpus: list[int], chunks: int, gap_ms: floa
     config.write_text(nginx.reply_config(directory, port=ports[Kind.JSON], body=reply_body()))
     children = {Kind.JSON: Child("upstream-json", nginx.argv(config), cpus=cpus, directory=directory)}
     env = {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    for kind, gap in ((Kind.PACED, gap_ms), (Kind.UNPACED, 0.0)):
+    streams = {
+        Kind.PACED: (chunks, gap_ms),
+        Kind.UNPACED: (chunks, 0.0),
+        Kind.HELD: (HELD_CHUNKS, HELD_GAP_MS),
+    }
+    for kind, (count, gap) in streams.items():
         argv = [sys.executable, "-m", "bench.paced", "--port", str(ports[kind])]
-        argv += ["--chunks", str(chunks), "--gap-ms", str(gap)]
+        argv += ["--chunks", str(count), "--gap-ms", str(gap)]
         children[kind] = Child(f"upstream-{kind}", argv, cpus=cpus, directory=directory, env=env)
     return _wait(Upstream(ports, children, f"built-in: nginx JSON, asyncio streams of {chunks} events"))
 
