@@ -16,6 +16,7 @@ from bench.payload import (
     ORIGIN,
     REPLY_BYTES,
     REQUEST_BYTES,
+    Dialect,
     Kind,
     key_digest,
     reply_body,
@@ -24,13 +25,14 @@ from bench.payload import (
     stream_events,
 )
 from bench.processes import BenchError
-from bench.targets import Extra, Site, gateway_config
+from bench.targets import TARGETS, Extra, Site, gateway_config
 from bench.upstream import parse_counts
 
 
+@pytest.mark.parametrize("dialect", list(Dialect))
 @pytest.mark.parametrize("kind", list(Kind))
-def test_a_request_has_exactly_the_stated_size(kind: Kind) -> None:
-    body = request_body(kind)
+def test_a_request_has_exactly_the_stated_size(kind: Kind, dialect: Dialect) -> None:
+    body = request_body(kind, dialect=dialect)
     assert len(body) == REQUEST_BYTES
     assert json.loads(body)["model"] == kind.model
     assert json.loads(body).get("stream", False) is (kind is not Kind.JSON)
@@ -117,3 +119,64 @@ def test_counts_of_both_upstreams() -> None:
     assert parse_counts(status) == 111393
     with pytest.raises(BenchError):
         parse_counts("<html>")
+
+
+def test_a_request_is_what_the_dialects_sdk_sends() -> None:
+    sent = request(Kind.PACED, {"x-extra": "1"}, Dialect.ANTHROPIC)
+    assert sent.path == "/v1/messages"
+    assert (sent.headers["x-api-key"], sent.headers["x-extra"]) == (KEY, "1")
+    assert "Authorization" not in sent.headers
+    document = json.loads(sent.body)
+    assert [message["role"] for message in document["messages"]] == ["user"]
+    assert document["system"] == json.loads(request_body(Kind.PACED))["messages"][0]["content"]
+
+
+ANTHROPIC_WHOLE = b'{"type":"message","id":"msg_1","content":[{"type":"text","text":"a b"}]}'
+ANTHROPIC_EVENTS = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"a"}}\n\n',
+    b'event: ping\ndata: {"type": "ping"}\n\n',
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":" b"}}\n\n',
+    b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+)
+OPENAI_WHOLE = b'{"id":"chatcmpl-1","choices":[{"message":{"content":"a b"}}]}'
+
+
+def test_both_dialects_say_the_same_and_a_translated_answer_is_in_the_clients() -> None:
+    stream = b"".join(ANTHROPIC_EVENTS)
+    assert content(ANTHROPIC_WHOLE) == content(stream) == content(OPENAI_WHOLE) == "a b"
+    with pytest.raises(BenchError, match="message_stop"):
+        content(b"".join(ANTHROPIC_EVENTS[:-1]))
+    to_chat, to_anthropic = (same_content(ANTHROPIC_WHOLE, dialect) for dialect in Dialect)
+    assert to_chat(Reply(200, {}, OPENAI_WHOLE)) is None
+    assert to_anthropic(Reply(200, {}, stream)) is None
+    for check, body in ((to_chat, ANTHROPIC_WHOLE), (to_chat, stream), (to_anthropic, OPENAI_WHOLE)):
+        assert "client's dialect" in (check(Reply(200, {}, body)) or "")
+    assert "another text" in (to_chat(Reply(200, {}, OPENAI_WHOLE.replace(b"a b", b"a c"))) or "")
+
+
+def test_anthropics_ids_are_looked_at_as_openais_are() -> None:
+    check = exact(ANTHROPIC_WHOLE, fresh_ids=True)
+    assert check(Reply(200, {}, ANTHROPIC_WHOLE)) is None
+    assert check(Reply(200, {}, ANTHROPIC_WHOLE.replace(b"msg_1", b"msg_2"))) is None
+    assert "before" in (check(Reply(200, {}, ANTHROPIC_WHOLE)) or "")
+
+
+def test_a_gateway_between_dialects_stands_before_that_provider(tmp_path: Path) -> None:
+    site = Site(tmp_path, dict.fromkeys(Kind, 3), Options())
+    config = tomllib.loads(gateway_config(site, 1, 2, Extra(provider=Dialect.ANTHROPIC)))
+    providers = {(one["dialect"], one["base_url"]) for one in config["providers"].values()}
+    assert providers == {("anthropic", "http://127.0.0.1:3")}
+    target = TARGETS["native-chat-to-anthropic"]
+    launch = target.prepare(site)
+    assert {one.path for one in launch.requests.values()} == {"/v1/chat/completions"}
+    assert (target.exact, target.reference) == (False, "nginx-anthropic")
+    reversed_launch = TARGETS["native-anthropic-to-chat"].prepare(site)
+    assert {one.path for one in reversed_launch.requests.values()} == {"/v1/messages"}
+    assert (site.directory / "fastgate.toml").read_text().count('dialect = "openai"') == len(Kind)
+
+
+def test_every_target_has_a_reference_before_the_same_provider() -> None:
+    for target in TARGETS.values():
+        reference = TARGETS[target.reference]
+        assert reference.exact
+        assert reference.provider is target.provider

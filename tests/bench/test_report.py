@@ -9,7 +9,7 @@ from bench.figures import figures
 from bench.options import Options, parse
 from bench.report import markdown, number
 from bench.runner import Results, rotated
-from bench.samples import Failure, IdleSample, LoadSample, StartSample, StreamSample
+from bench.samples import Failure, HeldSample, IdleSample, LoadSample, StartSample, StreamSample
 
 
 def load(target: str, turn: int, cpu_us: float | None, **changes: int) -> LoadSample:
@@ -159,3 +159,49 @@ def test_what_is_given_wins_over_quick() -> None:
         "portkey",
     )
     assert parse(["--server-cpus", "0,1"]).workers == 2
+
+
+def held(target: str, turn: int, held_rss_bytes: int, wrong: int = 0) -> HeldSample:
+    return HeldSample(target, turn, 1000, 30_000_000, held_rss_bytes, wrong, 0, 0, None, None)
+
+
+def test_translated_traffic_is_compared_with_the_nginx_before_the_same_provider() -> None:
+    results = sample_results()
+    for turn, (nginx, native) in enumerate([(5.0, 10.0), (4.0, 10.0), (5.0, 15.0)]):
+        results.streams += [stream("nginx-anthropic", turn, nginx)]
+        results.streams += [stream("native-chat-to-anthropic", turn, native)]
+        results.streams += [stream("native-anthropic-to-chat", turn, 10.0)]
+    found = figures(results)
+    assert found["native-chat-to-anthropic"]["paced_ratio"] == 2.5
+    assert found["native-anthropic-to-chat"]["paced_ratio"] == 2.0
+    assert found["nginx-anthropic"]["paced_ratio"] == 1.0
+    verdicts = {verdict.text: verdict for verdict in compare(found, "full")}
+    (paced,) = (one for text, one in verdicts.items() if "translated paced stream" in text)
+    assert (paced.measured, paced.holds) == (2.5, False)
+
+
+def test_memory_of_a_stream_is_what_the_open_ones_added() -> None:
+    results = sample_results()
+    name = "native-chat-to-anthropic"
+    for turn, kib in enumerate([10, 90, 40]):
+        results.held.append(held(name, turn, 30_000_000 + 1000 * 1024 * kib, wrong=turn))
+    found = figures(results)
+    assert (found[name]["held_kib"], found[name]["held_streams"], found[name]["errors"]) == (40.0, 3000, 3)
+    (verdict,) = (one for one in compare(found, "full") if "per open translated stream" in one.text)
+    assert verdict.holds
+    assert not [one for one in compare(found, "first") if "translated" in one.text]
+    text = markdown(found, results, Options(), {}, [], "now")
+    assert "| native-chat-to-anthropic | 40 | 30 | 71.0 | 3,000 | 3 |" in text
+
+
+def test_translated_runs_choose_targets_and_measures_unless_they_are_given() -> None:
+    options = parse(["--translated"])
+    assert set(options.measures) == {"load", "paced", "held"}
+    assert {"nginx-anthropic", "native-chat-to-anthropic", "native-anthropic"} <= set(options.targets)
+    assert parse(["--translated", "--measures", "held"]).measures == ("held",)
+    assert "held" not in parse([]).measures
+    full = parse(["--compare-bars", "full"])
+    assert "held" in full.measures
+    assert {bar.target for bar in BARS} <= {*full.targets, "wheel"}
+    assert "held" not in parse(["--compare-bars", "first"]).measures
+    assert parse(["--compare-bars", "full", "--measures", "load"]).measures == ("load",)
