@@ -65,7 +65,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialects::{Answer, Dialect};
+    use crate::dialects::{Answer, Dialect, Flaw};
 
     const TIERS: [ServiceTier; 4] = [ServiceTier::Default, ServiceTier::Flex, ServiceTier::Priority, ServiceTier::Fast];
 
@@ -100,7 +100,8 @@ mod tests {
             let chat = Dialect::OpenaiChat.read_answer(body.as_bytes()).and_then(|answer| answer.usage);
             assert_eq!(chat.map(|usage| usage.input_tokens), Some(3), "{body}");
         }
-        assert_eq!(Dialect::OpenaiChat.read_answer(b"{}"), Some(Answer::default()));
+        let nothing = Answer { flaw: Some(Flaw::NoChoices), ..Answer::default() };
+        assert_eq!(Dialect::OpenaiChat.read_answer(b"{}"), Some(nothing));
     }
 
     #[test]

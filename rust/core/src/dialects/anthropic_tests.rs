@@ -72,7 +72,7 @@ fn it_is_truncated_where_it_ended_at_the_limit_of_output() {
 #[test]
 fn reads_answers() {
     let answer = read_answer(
-        br#"{"type":"message","usage":{"input_tokens":3,"output_tokens":4,"service_tier":"standard"},"error":null}"#,
+        br#"{"type":"message","content":[],"usage":{"input_tokens":3,"output_tokens":4,"service_tier":"standard"},"error":null}"#,
     )
     .expect("an object");
     let expected = crate::usage::Usage { input_tokens: 3, output_tokens: 4, ..Default::default() };
@@ -80,6 +80,8 @@ fn reads_answers() {
     assert_eq!(read_answer(ERROR.as_bytes()).expect("an object").flaw, Some(Flaw::Error));
     assert_eq!(read_answer(br#"{"error":{"message":"no"}}"#).expect("an object").flaw, Some(Flaw::Error));
     assert_eq!(read_answer(b"[]"), None);
+    assert_eq!(read_answer(br#"{"input_tokens":3}"#), Some(Answer::default()));
+    assert_eq!(read_answer(b"{}").expect("an object").flaw, Some(Flaw::NoChoices));
 }
 
 #[test]

@@ -401,12 +401,15 @@ fn thoughts_of_vendors_that_want_them_go_back_with_calls() {
         Part::new(PartKind::ToolCall { id: Text::of(id), name: Text::of("f"), arguments })
     };
     let written = |turns: Vec<Vec<Part<'static>>>| {
-        let turns = turns.into_iter().map(|parts| Turn { role: Role::Assistant, name: None, parts }).collect();
+        let turn = |role, parts| Turn { role, name: None, parts };
+        let asks = || turn(Role::User, vec![Part::text(Text::of("u"))]);
+        let turns = turns.into_iter().flat_map(|parts| [asks(), turn(Role::Assistant, parts)]).collect();
         let target = Target { model: "m", output_tokens: None, reasoning: None };
         let written = write_request(&Request { turns, ..Request::default() }, &target).expect("a request");
         let written: serde_json::Value = serde_json::from_slice(&written).expect("JSON");
         let messages = written["messages"].as_array().expect("messages").clone();
-        messages.iter().map(|message| message["reasoning_content"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+        let said = messages.iter().filter(|message| message["role"] == "assistant");
+        said.map(|message| message["reasoning_content"].as_str().map(str::to_owned)).collect::<Vec<_>>()
     };
     let own = "chat:reasoning_content";
     let words = || Part::text(Text::of("w"));
