@@ -176,6 +176,18 @@ def test_a_picture_is_a_picture(gateway: Gateway, counting: Provider, dialect: s
     assert 700 < answered.json()["input_tokens"] < 900
 
 
+def test_what_other_vendors_signed_is_left_out(gateway: Gateway, counting: Provider, dialect: str) -> None:
+    if dialect != "anthropic":
+        pytest.skip("it is about a history that passes as it is")
+    foreign = {"type": "thinking", "thinking": "Hm.", "signature": "gemini:c2lnbmVk"}
+    said = {"type": "text", "text": "Rain."}
+    history = [{"role": "user", "content": "?"}, {"role": "assistant", "content": [foreign, said]}]
+    body = {"model": "chat", "messages": [*history, {"role": "user", "content": "And now?"}]}
+    answered = post(gateway, Messages.path, body)
+    assert answered.json() == {"input_tokens": TOKENS}
+    assert counting.asked["messages"][1]["content"] == [said]
+
+
 def test_errors_raise_what_the_sdk_raises(client: Any, provider: Provider, dialect: str) -> None:
     if dialect == "openai":
         pytest.skip("nobody is asked")

@@ -111,7 +111,8 @@ fn each_rule_takes_out_what_it_forbids_and_says_so() {
     assert_eq!(decide(&tables, &asking, &facts), Ok(vec![8]));
     // Who asks how long a prompt is may well have one that fits nowhere.
     let counting = Asking { needs: Needs { is_count: true, ..needs }, ..asking.clone() };
-    assert_eq!(rules(&tables, &counting, &facts)[5], (5, Removed::NotMaker));
+    let others: Vec<_> = expected.iter().filter(|(deployment, _)| *deployment != 5).copied().collect();
+    assert_eq!(rules(&tables, &counting, &facts), others);
 
     let elsewhere = Asking { region: Some("us"), ..asking };
     let error = decide(&tables, &elsewhere, &facts).expect_err("no deployment is left");
