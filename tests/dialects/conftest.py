@@ -10,7 +10,6 @@ from tests.blackbox.configuration import KEY, PROVIDER_KEY, key_table
 from tests.blackbox.gateway import Gateway, running
 from tests.dialects.answers.cases import answer
 from tests.dialects.clients import CLIENTS
-from tests.dialects.matrix import WRONG
 from tests.dialects.provider import Provider, running_provider
 
 BASE_PATHS = {"openai": "/v1", "anthropic": "", "gemini": ""}
@@ -23,6 +22,22 @@ def model_at(dialect: str) -> str:
     return f"chat-{dialect}"
 
 
+def provider_table(provider: Provider, dialect: str, model: str) -> str:
+    """The provider as one of that dialect, behind a model."""
+    return f"""
+[providers.{dialect}]
+dialect = "{dialect}"
+base_url = "{provider.base_url}{BASE_PATHS[dialect]}"
+api_key = "{PROVIDER_KEY}"
+[deployments.at-{dialect}]
+provider = "{dialect}"
+model = "upstream-model"
+[models.{model}]
+use = ["at-{dialect}"]
+"""
+
+
+TENANT = "[tenants.acme]\n" + key_table(KEY)
 FOLDER = Path(__file__).parent
 COLLECTED = pytest.StashKey[list[pytest.Item]]()
 
@@ -31,18 +46,6 @@ COLLECTED = pytest.StashKey[list[pytest.Item]]()
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Remember what there is before any of it is deselected."""
     config.stash[COLLECTED] = [item for item in items if item.path.parent == FOLDER]
-
-
-def expect_failure(request: pytest.FixtureRequest, reason: str) -> None:
-    """This cell is known to be wrong; once it is right, the test says so."""
-    request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
-
-
-def expect_known_failure(request: pytest.FixtureRequest, case: str, client_name: str, dialect: str) -> None:
-    """The same for a cell of the matrix, if it is wrong."""
-    reason = WRONG.get((case, client_name, dialect))
-    if reason is not None:
-        expect_failure(request, reason)
 
 
 @pytest.fixture(scope="session", params=["native", "uvicorn"])
@@ -73,20 +76,18 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture(scope="session")
 def gateway(door: str, provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway with a provider of every dialect, each behind a model of its own."""
-    config = "[tenants.acme]\n" + key_table(KEY)
-    for dialect, path in BASE_PATHS.items():
-        config += f"""
-[providers.{dialect}]
-dialect = "{dialect}"
-base_url = "{provider.base_url}{path}"
-api_key = "{PROVIDER_KEY}"
-[deployments.at-{dialect}]
-provider = "{dialect}"
-model = "upstream-model"
-[models.{model_at(dialect)}]
-use = ["at-{dialect}"]
-"""
-    with running(door, tmp_path_factory.mktemp(door), config) as gateway:
+    config = "".join(provider_table(provider, dialect, model_at(dialect)) for dialect in BASE_PATHS)
+    with running(door, tmp_path_factory.mktemp(door), config + TENANT) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def gateway_at(
+    door: str, dialect: str, provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """A gateway with a provider of that dialect and no other, behind the model `chat`."""
+    config = provider_table(provider, dialect, "chat")
+    with running(door, tmp_path_factory.mktemp(f"{door}-{dialect}"), config + TENANT) as gateway:
         yield gateway
 
 

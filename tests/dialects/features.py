@@ -14,6 +14,7 @@ PDF = "JVBERi0xLjQKJSVFT0YK"
 WAV = "UklGRiQAAABXQVZF"
 PAGE = "https://example.com/a.pdf"
 PICTURE = "https://example.com/a.png"
+SOUND = "https://example.com/a.wav"
 NAMES = ["get_weather", "get_time"]
 # Whose thoughts are nobody's here: no vendor signed them.
 THOUGHT = "Sun, I guess."
@@ -391,6 +392,62 @@ FEATURES: dict[str, dict[str, Said]] = {
                 },
             ),
         ),
+    },
+    "sound by its address": {
+        "gemini": gemini(
+            "contents.parts.fileData",
+            **gemini_content({"file_data": {"file_uri": SOUND, "mime_type": "audio/wav"}}),
+        ),
+    },
+    "a tool's result that says it failed": {
+        "responses": responses(
+            "input.output",
+            input=[
+                {"role": "user", "content": QUESTION},
+                {"type": "function_call", "call_id": "call_1", "name": "get_time", "arguments": "{}"},
+                {
+                    "type": "function_call_output",
+                    "call_id": "call_1",
+                    "output": "no clock",
+                    "status": "incomplete",
+                },
+            ],
+            **responses_tools(),
+        ),
+        "anthropic": messages(
+            "messages.content.is_error",
+            messages=[
+                {"role": "user", "content": QUESTION},
+                {
+                    "role": "assistant",
+                    "content": [{"type": "tool_use", "id": "t", "name": "get_time", "input": {}}],
+                },
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "tool_result", "tool_use_id": "t", "content": "no clock", "is_error": True}
+                    ],
+                },
+            ],
+            **anthropic_tools(),
+        ),
+        "gemini": gemini(
+            "contents.parts.functionResponse.response.error",
+            [
+                {"role": "user", "parts": [{"text": QUESTION}]},
+                {"role": "model", "parts": [{"function_call": {"name": "get_time", "args": {}}}]},
+                {
+                    "role": "user",
+                    "parts": [{"function_response": {"name": "get_time", "response": {"error": "no clock"}}}],
+                },
+            ],
+            **gemini_tools(),
+        ),
+    },
+    "a share of likely tokens beside a temperature": {
+        "chat": chat("top_p", temperature=0.5, top_p=0.5),
+        "responses": responses("top_p", temperature=0.5, top_p=0.5),
+        "gemini": gemini("generationConfig.topP", temperature=0.5, top_p=0.5),
     },
 }
 

@@ -37,27 +37,6 @@ UNSAID = "–"  # noqa: RUF001 as elsewhere in the manual
 LEFT_OUT = "left out"
 REFUSED = "refused"
 
-PIECES_APART = (
-    "each event of a stream is a turn of its own in that SDK's history, and becomes a message of its own at "
-    "OpenAI's: calls stand without their results, words in pieces"
-)
-THOUGHTS_LOST = (
-    "thoughts in pieces, then a signature on a part of its own, become a signature without thoughts"
-)
-FOREIGN_SIGNATURE = "what passes as it is has the signatures of other vendors in it, which this one refuses"
-
-# What is wrong, by case, client and provider. Its tests are expected to fail, and the manual says so.
-WRONG: dict[tuple[str, str, str], str] = {
-    ("stream_thoughts", "gemini", "openai"): PIECES_APART,
-    ("stream_elsewhere", "gemini", "openai"): PIECES_APART,
-    ("stream_thoughts", "gemini", "anthropic"): THOUGHTS_LOST,
-    **{
-        (case, client, SPEAKS[client]): FOREIGN_SIGNATURE
-        for case in ("elsewhere", "stream_elsewhere")
-        for client in CLIENTS
-    },
-}
-
 # Why a provider can't be told what it refuses.
 REASONS = {
     "a bias per token": "tokens have other numbers there",
@@ -67,6 +46,7 @@ REASONS = {
     "one tool call at a time": "it has no switch for it",
     "a choice among some tools": "it knows one tool, any or none",
     "sound": "it takes none",
+    "sound by its address": "it takes none",
     "a document by its address": "it takes whole documents only",
     "a film": "it takes none",
     "a file in another vendor's store": "it can't reach the store",

@@ -2,7 +2,7 @@
 
 from tests.dialects.features import FEATURES
 from tests.dialects.manual import PAGE
-from tests.dialects.matrix import CASES, CLIENTS, PROVIDERS, REASONS, REFUSED, UNSAID, WRONG, outcome, said
+from tests.dialects.matrix import CASES, CLIENTS, PROVIDERS, REASONS, REFUSED, UNSAID, outcome, said
 
 BEGIN, END = "<!-- matrix -->\n", "<!-- end of matrix -->\n"
 NAMES = {
@@ -13,7 +13,6 @@ NAMES = {
     "openai": "OpenAI",
 }
 PAIRS = [(client, provider) for client in CLIENTS for provider in PROVIDERS]
-NOTES = list(dict.fromkeys(WRONG.values()))
 
 _INTRODUCTION = f"""
 Made by `python -m tests.dialects.matrix_table`; do not edit. Every cell is asked for through the vendor's own
@@ -36,23 +35,13 @@ The same for what [not every dialect can say](#what-passes-what-is-translated-wh
 
 def matrix() -> str:
     """The section, with its marks."""
-    cases = [(name, [_shown(case, *pair) for pair in PAIRS]) for case, name in CASES.items()]
+    cases = [(name, [outcome(case, *pair) for pair in PAIRS]) for case, name in CASES.items()]
     features = []
     for row in FEATURES:
         cells = [said(row, *pair) for pair in PAIRS]
         features.append((row, [*cells, REASONS[row] if REFUSED in cells else ""]))
-    tables = _table([], cases) + _notes() + _FEATURES + _table(["why refused"], features)
+    tables = _table([], cases) + _FEATURES + _table(["why refused"], features)
     return BEGIN + _INTRODUCTION + tables + _STACKS + END
-
-
-def _shown(case: str, client: str, provider: str) -> str:
-    wrong = WRONG.get((case, client, provider))
-    return f"not yet ({NOTES.index(wrong) + 1})" if wrong else outcome(case, client, provider)
-
-
-def _notes() -> str:
-    listed = "".join(f"{at}. {reason}.\n" for at, reason in enumerate(NOTES, start=1))
-    return f"\nNot yet:\n\n{listed}" if listed else ""
 
 
 def _table(more: list[str], rows: list[tuple[str, list[str]]]) -> str:

@@ -15,7 +15,7 @@ from tests.blackbox.configuration import KEY, PROVIDER_KEY, key_table
 from tests.blackbox.gateway import Answer, Gateway, fetch, running
 from tests.blackbox.records import records_of
 from tests.blackbox.waiting import until
-from tests.dialects.answers import answer
+from tests.dialects.answers.cases import answer
 from tests.dialects.clients import PNG, QUESTION, SCHEMA
 from tests.dialects.conftest import BASE_PATHS
 from tests.dialects.provider import Provider
@@ -78,6 +78,11 @@ def post(gateway: Gateway, path: str, body: Any) -> Answer:
     return fetch(gateway.port, "POST", path, json.dumps(body).encode(), headers)
 
 
+@pytest.fixture
+def gateway(gateway_at: Gateway) -> Gateway:
+    return gateway_at
+
+
 @pytest.fixture(params=list(CLIENTS))
 def client(request: pytest.FixtureRequest, gateway: Gateway) -> Iterator[Any]:
     client = CLIENTS[request.param](gateway)
@@ -98,9 +103,13 @@ def counting(provider: Provider, dialect: str) -> Provider:
 
 def test_a_prompt_is_counted(client: Any, gateway: Gateway, counting: Provider, dialect: str) -> None:
     tokens, headers = client.count()
-    assert headers[DEPLOYMENT] == "only"
+    assert headers[DEPLOYMENT] == f"at-{dialect}"
     record = records_of(gateway, [headers["x-fastgate-request-id"]]).popitem()[1]
-    assert (record["outcome"], record["cost_pusd"], record["deployment"]) == ("answered", 0, "only")
+    assert (record["outcome"], record["cost_pusd"], record["deployment"]) == (
+        "answered",
+        0,
+        f"at-{dialect}",
+    )
     assert float(headers[COST]) == 0
     if dialect == "openai":
         # As long as the question, whoever asks.

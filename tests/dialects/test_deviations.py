@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from tests.blackbox.configuration import KEY, PROVIDER_KEY, key_table
 from tests.blackbox.gateway import Gateway, running
-from tests.dialects.answers import TEXT, USAGE, answer
+from tests.dialects.answers.cases import TEXT, answer
+from tests.dialects.answers.said import USAGE
 from tests.dialects.clients import CLIENTS
 from tests.dialects.provider import Provider
 
@@ -50,7 +51,7 @@ def gateway(door: str, provider: Provider, tmp_path_factory: pytest.TempPathFact
 
 
 def sdk(gateway: Gateway, name: str) -> Any:
-    return closing(CLIENTS[name](f"http://127.0.0.1:{gateway.port}", KEY).sdk)
+    return closing(CLIENTS[name](f"http://127.0.0.1:{gateway.port}", KEY, "talker").sdk)
 
 
 def says(provider: Provider, dialect: str, case: str = "text") -> None:
@@ -91,9 +92,9 @@ def test_a_request_that_passes_as_it_is_loses_only_what_would_fail(
 def test_a_stream_is_not_asked_for_usage_that_would_fail(gateway: Gateway, provider: Provider) -> None:
     says(provider, "openai", "stream")
     for name in ("chat", "responses", "anthropic"):
-        client = CLIENTS[name](f"http://127.0.0.1:{gateway.port}", KEY)
+        client = CLIENTS[name](f"http://127.0.0.1:{gateway.port}", KEY, "talker")
         with closing(client.sdk):
-            heard = client.ask("stream", {"model": "talker"})
+            heard = client.ask("stream")
         assert (heard.text, heard.usage) == (TEXT, USAGE)
         assert (provider.path, provider.asked["stream"]) == ("/v1/chat/completions", True)
         assert "stream_options" not in provider.asked

@@ -15,7 +15,7 @@ from google.genai import types
 from tests.blackbox.configuration import KEY
 from tests.blackbox.gateway import Answer, Gateway, fetch
 from tests.blackbox.records import records_of
-from tests.dialects.answers import answer
+from tests.dialects.answers.cases import answer
 from tests.dialects.provider import Provider
 
 TEXTS = ["the first", 'the "second"\n']
@@ -44,6 +44,11 @@ def vectors_of(dialect: str, vectors: list[list[float]], usage: bool = True) -> 
     told = {"usage": counts} if usage else {}
     # Nobody says that they come in order.
     return json.dumps({"object": "list", "data": data[::-1], "model": "upstream-model", **told}).encode()
+
+
+@pytest.fixture
+def gateway(gateway_at: Gateway) -> Gateway:
+    return gateway_at
 
 
 @pytest.fixture

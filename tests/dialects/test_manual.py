@@ -37,7 +37,3 @@ def test_what_is_refused_has_its_reason() -> None:
         if matrix.said(row, client, provider) == matrix.REFUSED
     }
     assert refused == matrix.REASONS.keys()
-
-
-def test_what_is_wrong_is_a_cell() -> None:
-    assert matrix.WRONG.keys() <= matrix.cells()

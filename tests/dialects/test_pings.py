@@ -12,7 +12,8 @@ import pytest
 from google.genai import types
 from tests.blackbox.configuration import KEY, PROVIDER_KEY, key_table
 from tests.blackbox.gateway import Gateway, running
-from tests.dialects.answers import TEXT, USAGE, answer
+from tests.dialects.answers.cases import TEXT, answer
+from tests.dialects.answers.said import USAGE
 from tests.dialects.clients import CLIENTS
 
 PROVIDERS = {"openai": "/v1", "anthropic": "", "gemini": ""}
@@ -150,9 +151,9 @@ def test_silence_is_filled_in_the_clients_own_way(
 def test_openais_sdk_does_not_mind(gateway: Gateway, silent: Silent, name: str, dialect: str) -> None:
     needs_translation(name, dialect)
     silent.goes_on.clear()
-    client = CLIENTS[name](f"http://127.0.0.1:{gateway.port}", KEY)
+    client = CLIENTS[name](f"http://127.0.0.1:{gateway.port}", KEY, f"at-{dialect}")
     with httpx.Client(transport=Watching(silent, name), timeout=20) as http, closing(client.sdk):
         client.sdk = client.sdk.with_options(http_client=http)
-        heard = client.ask("stream", {"model": f"at-{dialect}"})
+        heard = client.ask("stream")
     assert silent.goes_on.is_set()
     assert (heard.text, heard.finish, heard.usage) == (TEXT, "stop", USAGE)

@@ -164,6 +164,7 @@ impl Stream {
 
     /// Takes in the data of an event that reports a failure.
     pub(crate) fn read_error(&mut self, data: &[u8]) {
+        self.is_broken |= View::read_answer(data, ANSWER_DEPTH_LIMIT).is_err();
         self.error = ProviderError::read(data);
     }
 

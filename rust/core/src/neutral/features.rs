@@ -302,7 +302,7 @@ impl FeatureSet {
             PartKind::Image { source, .. } => add_source(source, Some(Feature::ImageByUrl)),
             PartKind::Audio(source) => {
                 add_source(source, Some(Feature::AudioByUrl));
-                self.add(Feature::AudioInput);
+                self.add_if(Feature::AudioInput, !matches!(source, Source::Url { .. }));
             }
             PartKind::Document { source, .. } => {
                 add_source(source, Some(Feature::DocumentByUrl));

@@ -105,12 +105,16 @@ impl Messages<'_> {
     }
 
     fn write_assistant(&mut self, turn: &Turn<'_>) -> Result<(), Failure> {
-        let texts: Vec<_> = turn.parts.iter().filter(|part| matches!(part.kind, PartKind::Text { .. })).collect();
+        let mut texts: Vec<_> = turn.parts.iter().filter(|part| matches!(part.kind, PartKind::Text { .. })).collect();
         let refusal = turn.parts.iter().find_map(|part| match &part.kind {
             PartKind::Refusal(text) => Some(text),
             _ => None,
         });
         let calls: Vec<_> = turn.parts.iter().filter_map(call).collect();
+        // A stream may have had pieces with nothing in them.
+        if refusal.is_some() || !calls.is_empty() || texts.len() > 1 {
+            texts.retain(|part| !matches!(&part.kind, PartKind::Text { text, .. } if text.is_empty()));
+        }
         // Thoughts alone can't be said.
         if texts.is_empty() && refusal.is_none() && calls.is_empty() && !turn.parts.is_empty() {
             return Ok(());
