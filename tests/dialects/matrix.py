@@ -59,8 +59,6 @@ def outcome(case: str, client: str, provider: str) -> str:
         return said("marks for the prompt cache", client, provider)
     if SPEAKS[client] == provider:
         return AS_IS
-    if case.endswith("thoughts") and provider == "openai":
-        return LEFT_OUT
     return DONE
 
 

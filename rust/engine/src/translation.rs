@@ -55,7 +55,11 @@ pub(crate) fn request(
         body = splice(&body, &mut changes);
         lost.extend(dropped);
     }
-    losses.extend(lost.into_iter().filter_map(|field| client_name(field, pair)));
+    for loss in lost.into_iter().filter_map(|field| client_name(field, pair)) {
+        if !losses.contains(&loss) {
+            losses.push(loss);
+        }
+    }
     Ok(Translated { body: body.into(), losses })
 }
 
