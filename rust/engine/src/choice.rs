@@ -118,7 +118,7 @@ impl Chooser<'_> {
         // The operator's own choice, so the key need not list it.
         let model = self.record.downgraded_to().unwrap_or(model);
         let continues = payload.request().and_then(|request| request.continues.as_deref());
-        let bound = continues.map_or(Ok(Bound::Free), |id| self.bound_by(id))?;
+        let bound = continues.map_or(Ok(Bound::Free), |id| self.bound_by(operation, id))?;
         let (tables, policy) = (self.tables(), &self.snapshot.policy);
         wishes
             .preferences
@@ -165,9 +165,11 @@ impl Chooser<'_> {
     /// # Errors
     /// [`Cause::NotFound`], also for what another tenant's request made.
     pub(crate) fn maker(&self, operation: &Operation, id: &str) -> Result<Choice, Failure> {
-        match self.bound_by(id)? {
+        match self.bound_by(operation, id)? {
             Bound::To(deployment) => Ok(Choice::of(deployment, operation)),
-            Bound::Free => self.sole().map(|deployment| Choice::of(deployment, operation)).ok_or_else(|| not_found(id)),
+            Bound::Free => {
+                self.sole(operation).map(|deployment| Choice::of(deployment, operation)).ok_or_else(|| not_found(id))
+            }
         }
     }
 
@@ -191,7 +193,7 @@ impl Chooser<'_> {
         }
         match id {
             Some(id) => {
-                self.bound_by(id)?;
+                self.bound_by(operation, id)?;
             }
             None if operation.method == Method::GET && !self.snapshot.has_one_tenant => {
                 let message = "several tenants share the provider's account, so what is in it can't be listed";
@@ -204,20 +206,21 @@ impl Chooser<'_> {
 
     /// Who made `id`. What is unknown (after a restart, say) is only let through where it can be nobody else's, and
     /// only one provider can have made it.
-    fn bound_by(&self, id: &str) -> Result<Bound, Failure> {
+    fn bound_by(&self, operation: &Operation, id: &str) -> Result<Bound, Failure> {
         let tables = self.tables();
         let deployments = tables.deployments.iter().map(|deployment| deployment.id.as_str());
         let tenant = &tables.tenants[self.caller.tenant].id;
         match self.worker.shared.made.maker(id, tenant, deployments, Instant::now()) {
-            Maker::Own(Some(deployment)) if self.is_eligible(deployment) => Ok(Bound::To(deployment)),
-            Maker::Unknown if self.snapshot.has_one_tenant && self.sole().is_some() => Ok(Bound::Free),
+            Maker::Own(Some(deployment)) if self.keeps(operation, deployment) => Ok(Bound::To(deployment)),
+            Maker::Unknown if self.snapshot.has_one_tenant && self.sole(operation).is_some() => Ok(Bound::Free),
             _ => Err(not_found(id)),
         }
     }
 
-    /// A deployment of the only provider there is for this tenant.
-    fn sole(&self) -> Option<usize> {
-        let mut eligible = (0..self.tables().deployments.len()).filter(|deployment| self.is_eligible(*deployment));
+    /// A deployment of the only provider there is for this tenant that can keep what such an operation asks for.
+    fn sole(&self, operation: &Operation) -> Option<usize> {
+        let all = 0..self.tables().deployments.len();
+        let mut eligible = all.filter(|deployment| self.keeps(operation, *deployment));
         let first = eligible.next()?;
         eligible.all(|other| self.provider(other) == self.provider(first)).then_some(first)
     }
@@ -226,6 +229,11 @@ impl Chooser<'_> {
         let tables = self.tables();
         let residency = tables.tenants[self.caller.tenant].region.as_deref();
         routing::is_resident(residency, tables.deployments[deployment].region.as_deref())
+    }
+
+    fn keeps(&self, operation: &Operation, deployment: usize) -> bool {
+        let provider = self.snapshot.provider(deployment);
+        self.is_eligible(deployment) && Crossing::find(operation, provider) == Some(Crossing::Same)
     }
 
     fn provider(&self, deployment: usize) -> usize {

@@ -94,7 +94,8 @@ impl Relay {
             joined.push(held_back);
         }
         let piece = loop {
-            if let Some(id) = events.reader.id().filter(|_| !self.is_noted) {
+            // What was translated has an id, but nobody who keeps it.
+            if let Some(id) = events.reader.id().filter(|_| !self.is_noted && events.translation.is_none()) {
                 self.settlement.note_made(id, true);
                 self.is_noted = true;
             }
