@@ -88,7 +88,8 @@ profile: $(runtime) $(dev) | check-cargo  ## Count anew how often each branch is
 		$(bin)/maturin develop --quiet --group build --release
 	rm -rf $(training)/counts  # of the build itself
 	LLVM_PROFILE_FILE=$(training)/counts/%m-%p.profraw $(bin)/python -m bench --rounds 1 --seconds 6 --measures load,paced,unpaced \
-		--targets native,native-limits,native-o200k,uvicorn,granian-asgi,granian-rsgi --output $(training)
+		--targets native,native-limits,native-o200k,native-chat-to-anthropic,native-anthropic-to-chat,uvicorn,granian-asgi,granian-rsgi \
+		--output $(training)
 	$$(rustc --print target-libdir)/../bin/llvm-profdata merge --sparse --output $(training)/merged $(training)/counts
 	@mkdir -p $(dir $(counts))
 	$(bin)/python -c 'import lzma, sys; sys.stdout.buffer.write(lzma.compress(sys.stdin.buffer.read(), preset=9 | lzma.PRESET_EXTREME))' \

@@ -283,9 +283,12 @@ def test_every_field(tmp_path: Path) -> None:
     }
 
 
+SOURCES = ("tables.rs", "tables/deployments.rs", "tables/limits.rs")
+
+
 def fields_of(struct: str) -> dict[str, str]:
     """Names and types of a struct of `tables.rs`."""
-    source = "".join((CORE / "src" / name).read_text() for name in ("tables.rs", "tables/limits.rs"))
+    source = "".join((CORE / "src" / name).read_text() for name in SOURCES)
     body = re.search(rf"pub struct {struct} {{(.*?)\n}}", source, re.DOTALL)
     assert body, struct
     return dict(re.findall(r"^    pub (\w+): (.+),$", body[1], re.MULTILINE))
@@ -344,7 +347,7 @@ def test_conditions_and_words_are_those_of_the_tables() -> None:
         for field in msgspec.structs.fields(When)
     }
     assert fields_of("LimitWhen").keys() == {field.name for field in msgspec.structs.fields(LimitWhen)}
-    source = "".join((CORE / "src" / name).read_text() for name in ("tables.rs", "tables/limits.rs"))
+    source = "".join((CORE / "src" / name).read_text() for name in SOURCES)
     assert tuple(re.findall(r'\(Capability::\w+, "(\w+)"\)', source)) == get_args(Capability)
     for name, words in (
         ("Latency", get_args(Latency)),

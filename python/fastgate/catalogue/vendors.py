@@ -12,7 +12,7 @@ import msgspec
 
 from fastgate import _core
 
-# What the engine speaks: `ProviderDialect` of rust/core/src/tables.rs.
+# What the engine speaks: `ProviderDialect` of rust/core/src/tables/deployments.rs.
 Dialect: TypeAlias = Literal["openai", "anthropic", "gemini"]
 
 

@@ -29,7 +29,7 @@ Digest = Annotated[str, Meta(pattern="^sha256:[0-9a-fA-F]{64}$")]
 
 
 Latency: TypeAlias = Literal["interactive", "background", "batch"]
-# What a request may need beside text in and text out: `CAPABILITIES` of rust/core/src/tables.rs.
+# What a request may need beside text in and text out: `CAPABILITIES` of rust/core/src/tables/deployments.rs.
 Capability: TypeAlias = Literal[
     "tools", "json_schema", "reasoning", "image_input", "audio_input", "file_input", "audio_output"
 ]
