@@ -199,7 +199,15 @@ impl<'text> ContentReader<'text> {
 
 /// More of what the model says: words that were cut apart are joined, and get the signature that came behind them.
 fn go_on<'text>(turn: &mut Turn<'text>, parts: Vec<Part<'text>>) {
-    let mut parts = parts.into_iter();
+    // A stream has pieces with nothing in them, the last above all.
+    let says = |part: &Part<'_>| {
+        let is_empty = matches!(&part.kind, PartKind::Text { text, citations: None } if text.is_empty());
+        part.signature.is_some() || !is_empty
+    };
+    let mut parts = parts.into_iter().filter(says).peekable();
+    if parts.peek().is_some() {
+        turn.parts.retain(says);
+    }
     let first = parts.next().and_then(|first| match turn.parts.last_mut() {
         Some(last) => join(last, first),
         None => Some(first),

@@ -80,7 +80,7 @@ impl<'text> Message<'text> {
                 "tool_calls" => read.tool_calls = value,
                 "function_call" => read.function_call = value,
                 "tool_call_id" => read.tool_call_id = Some(text(some, "messages.tool_call_id")?),
-                "cache_control" => read.cache_control = value,
+                "cache_control" => read.cache_control = part_reader::mark(value)?,
                 // An answer in sound, by the id that only its provider knows.
                 _ => note(request, format!("messages.{name}"), name == "audio"),
             }

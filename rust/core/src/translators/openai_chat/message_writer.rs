@@ -31,7 +31,9 @@ pub(super) fn write(request: &Request<'_>, into: &mut Vec<u8>) -> Result<(), Fai
             Role::User => messages.write_user(run)?,
             // Results are to follow all the calls in a row, so what is said in a row is one message.
             Role::Assistant if run.len() > 1 && run.iter().all(|turn| turn.name.is_none()) => {
-                let parts = run.iter().flat_map(|turn| turn.parts.iter().cloned()).collect();
+                // A stream that is resent may have had pieces with nothing in them.
+                let says = |part: &&Part<'_>| !matches!(&part.kind, PartKind::Text { text, .. } if text.is_empty());
+                let parts = run.iter().flat_map(|turn| turn.parts.iter().filter(says).cloned()).collect();
                 messages.write_assistant(&Turn { role: Role::Assistant, name: None, parts })?;
             }
             Role::Assistant => run.iter().try_for_each(|turn| messages.write_assistant(turn))?,
@@ -105,16 +107,12 @@ impl Messages<'_> {
     }
 
     fn write_assistant(&mut self, turn: &Turn<'_>) -> Result<(), Failure> {
-        let mut texts: Vec<_> = turn.parts.iter().filter(|part| matches!(part.kind, PartKind::Text { .. })).collect();
+        let texts: Vec<_> = turn.parts.iter().filter(|part| matches!(part.kind, PartKind::Text { .. })).collect();
         let refusal = turn.parts.iter().find_map(|part| match &part.kind {
             PartKind::Refusal(text) => Some(text),
             _ => None,
         });
         let calls: Vec<_> = turn.parts.iter().filter_map(call).collect();
-        // A stream may have had pieces with nothing in them.
-        if refusal.is_some() || !calls.is_empty() || texts.len() > 1 {
-            texts.retain(|part| !matches!(&part.kind, PartKind::Text { text, .. } if text.is_empty()));
-        }
         // Thoughts alone can't be said.
         if texts.is_empty() && refusal.is_none() && calls.is_empty() && !turn.parts.is_empty() {
             return Ok(());

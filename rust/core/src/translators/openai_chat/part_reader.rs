@@ -11,6 +11,14 @@ use crate::neutral::{Part, PartKind, Source};
 
 const CONTENT: &str = "messages.content";
 
+/// A mark for the prompt cache.
+pub(super) fn mark(value: Option<View<'_>>) -> Result<Option<View<'_>>, Failure> {
+    match value {
+        Some(mark) if mark.kind() != Kind::Object => Err(wrong("cache_control", "an object")),
+        mark => Ok(mark),
+    }
+}
+
 pub(super) fn wrong(field: &'static str, expected: &str) -> Failure {
     Failure::invalid_request(format!("{field} must be {expected}"), Some(field))
 }
@@ -66,7 +74,7 @@ fn read_part<'text>(element: View<'text>, parts: &mut Vec<Part<'text>>) -> Resul
             return Err(Failure::invalid_request(message, Some("messages.content.type")));
         }
     };
-    parts.push(Part { cache_control: element.get("cache_control"), ..Part::new(part) });
+    parts.push(Part { cache_control: mark(element.get("cache_control"))?, ..Part::new(part) });
     Ok(())
 }
 

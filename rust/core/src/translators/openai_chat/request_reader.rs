@@ -1,7 +1,7 @@
 //! Requests for chat completions, read into the neutral form.
 
 use super::message_reader::{self, note};
-use super::part_reader::{text, wrong};
+use super::part_reader::{mark, text, wrong};
 use crate::failure::Failure;
 use crate::json_view::{Kind, Text, View};
 use crate::neutral::{Effort, OutputFormat, Reasoning, Request, Tool, ToolChoice};
@@ -203,7 +203,7 @@ fn read_function<'text>(function: View<'text>, cache_control: Option<View<'text>
         description: description.transpose()?,
         parameters: parameters.transpose()?,
         strict: strict.transpose()?,
-        cache_control: cache_control.or(function.get("cache_control")),
+        cache_control: mark(cache_control.or(function.get("cache_control")))?,
     })
 }
 
