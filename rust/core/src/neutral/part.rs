@@ -94,6 +94,15 @@ pub enum Source<'text> {
     Plain(Text<'text>),
 }
 
+impl Source<'_> {
+    /// A word that can be a media type, such as `image/png`.
+    #[must_use]
+    pub fn media_type(word: Text<'_>) -> Option<Text<'_>> {
+        let is_type = word.decoded().is_some_and(|word| word.contains('/') && !word.contains([',', '"', '\\', ' ']));
+        is_type.then_some(word)
+    }
+}
+
 /// What a tool is called with: a JSON object, as an object or within a string. Both are kept as the model wrote them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Arguments<'text> {

@@ -178,6 +178,8 @@ fn give_back<'text>(proof: Part<'text>, parts: &mut Vec<Part<'text>>) {
     }
 }
 
+const MEDIA_TYPE: &str = "messages.content.source.media_type";
+
 fn read_source<'text>(
     fields: &Fields<'text>,
     unexpressed: &mut Vec<Unexpressed<'text>>,
@@ -185,7 +187,9 @@ fn read_source<'text>(
     let source = Fields::of_object(fields.get("source").ok_or_else(|| wrong(SOURCE, "an object"))?, SOURCE)?;
     Ok(match source.word("type", "messages.content.source.type")?.as_ref() {
         "base64" => Source::Base64 {
-            media_type: source.needed_text("media_type", "messages.content.source.media_type")?,
+            media_type: source
+                .needed_text("media_type", MEDIA_TYPE)
+                .and_then(|word| Source::media_type(word).ok_or_else(|| wrong(MEDIA_TYPE, "a media type")))?,
             data: source.needed_text("data", "messages.content.source.data")?,
         },
         "url" => Source::Url { url: source.needed_text("url", "messages.content.source.url")?, media_type: None },

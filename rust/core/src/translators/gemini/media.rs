@@ -44,7 +44,8 @@ pub(super) fn read_inline(value: View<'_>) -> Result<PartKind<'_>, Failure> {
     let fields = Fields::read(value, "contents.parts.inlineData")?;
     let media_type = fields
         .text("mimeType", "contents.parts.inlineData.mimeType")?
-        .ok_or_else(|| wrong("contents.parts.inlineData.mimeType", "a string"))?;
+        .and_then(Source::media_type)
+        .ok_or_else(|| wrong("contents.parts.inlineData.mimeType", "a media type"))?;
     let data = fields
         .text("data", "contents.parts.inlineData.data")?
         .ok_or_else(|| wrong("contents.parts.inlineData.data", "a string in base64"))?;
