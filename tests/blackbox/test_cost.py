@@ -110,7 +110,8 @@ def test_the_tier_that_the_provider_names_sets_the_price(
         upstream.answer_bytes(events, content_type="text/event-stream", split_bytes=[5, 1, 64])
     else:
         usage = USAGE if is_chat else RESPONSES_USAGE
-        upstream.answer_bytes(json.dumps({"id": "x", "service_tier": tier, "usage": usage}).encode())
+        said: dict[str, Any] = {"choices": [{"message": {}}]} if is_chat else {"output": []}
+        upstream.answer_bytes(json.dumps({"id": "x", "service_tier": tier, "usage": usage, **said}).encode())
     # What is asked for does not decide.
     asked: dict[str, Any] = {"model": "gpt-5", "service_tier": "auto", "stream": stream}
     asked["messages" if is_chat else "input"] = []

@@ -308,15 +308,7 @@ impl Asked<'_> {
         let operation = self.call.operation();
         let record = &mut settlement.record;
         let is_success = flight.head.status.is_success();
-        let wants_object = operation.goes == Goes::ByModel && operation.gives == Gives::Object;
         if is_success && has_type(&flight.head, "text/event-stream") {
-            // Whether a form asks for events is not looked for.
-            if wants_object && self.request.is_some() && !record.is_stream {
-                let id = &self.snapshot.tables.deployments[leg.deployment].id;
-                let message = format!("{id}: the provider answered with a stream that nobody asked for");
-                let status = Some(flight.head.status.as_u16());
-                return Err(garbage(flight.call, message, status).unanswered(true));
-            }
             return self.receive_events(record, flight, leg, (crossing, is_spliced)).await;
         }
         if is_success && operation.gives == Gives::Content && !has_type(&flight.head, "application/json") {
@@ -334,7 +326,7 @@ impl Asked<'_> {
         };
         record.lap(Stage::Answer);
         let id = &self.snapshot.tables.deployments[leg.deployment].id;
-        let wants_events = record.is_stream && wants_object;
+        let wants_events = record.is_stream && operation.goes == Goes::ByModel && operation.gives == Gives::Object;
         let answers_in = crossing.answers_in(operation, record.is_stream);
         match answer::judge(&flight.head, &body, is_whole, (operation, answers_in)) {
             Judged::Answer(answer) if wants_events => {
@@ -393,13 +385,23 @@ impl Asked<'_> {
         if self.is_json_array {
             flight.head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        if leg.is_last {
+        // Whether a form asks for events is not looked for.
+        let is_wanted = record.is_stream
+            || self.request.is_none()
+            || operation.goes != Goes::ByModel
+            || operation.gives != Gives::Object;
+        if leg.is_last && is_wanted {
             flight.commit();
             return Ok(Reply::Events { flight, events });
         }
         let held = events.hold(&mut flight).await;
         record.lap(Stage::Answer);
         let Err(broken) = held else {
+            if !is_wanted {
+                let message = format!("{}: the provider answered with a stream that nobody asked for", deployment.id);
+                let status = Some(flight.head.status.as_u16());
+                return Err(garbage(flight.call, message, status).unanswered(true).billed(events.billed()));
+            }
             if events.has_content() {
                 record.note_first_content();
             }
