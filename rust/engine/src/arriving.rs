@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +11,9 @@ use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::tables::ClientTimes;
 use http_body::{Body, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
+
+use crate::lazy_timer::LazyTimer;
 
 /// A body that a client is still sending.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl Arriving {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
                     let (gap, whole) = (self.gap, self.whole);
-                    let patience = self.patience.get_or_insert_with(|| Box::new(Patience::new(gap.min(whole))));
+                    let patience = self.patience.get_or_insert_with(|| Box::new(Patience::new()));
                     return patience.poll_over(gap, whole, context).map(|failure| Some(Err(failure)));
                 }
             };
@@ -78,33 +80,24 @@ impl Arriving {
 }
 
 /// How long the rest of a body is waited for. What the gateway itself takes to pass pieces on is no gap of the client's.
-/// The timer moves only when it fires too early.
 #[derive(Debug)]
 struct Patience {
     started: Instant,
     waits_since: Option<Instant>,
-    timer: Pin<Box<Sleep>>,
+    timer: LazyTimer,
 }
 
 impl Patience {
-    fn new(first: Duration) -> Self {
-        let started = Instant::now();
-        Self { started, waits_since: Some(started), timer: Box::pin(tokio::time::sleep_until(started + first)) }
+    fn new() -> Self {
+        Self { started: Instant::now(), waits_since: None, timer: LazyTimer::default() }
     }
 
     fn poll_over(&mut self, gap: Duration, whole: Duration, context: &mut Context<'_>) -> Poll<Failure> {
         let waits_since = *self.waits_since.get_or_insert_with(Instant::now);
         let deadline = (waits_since + gap).min(self.started + whole);
-        loop {
-            if self.timer.as_mut().poll(context).is_pending() {
-                return Poll::Pending;
-            }
-            if Instant::now() >= deadline {
-                let so_far = self.started.elapsed().as_millis();
-                let message = format!("the request body had not come whole after {so_far} ms, or came too slowly");
-                return Poll::Ready(Failure::new(Cause::RequestTimeout, message));
-            }
-            self.timer.as_mut().reset(deadline);
-        }
+        let now = ready!(self.timer.poll_until(deadline, context));
+        let so_far = (now - self.started).as_millis();
+        let message = format!("the request body had not come whole after {so_far} ms, or came too slowly");
+        Poll::Ready(Failure::new(Cause::RequestTimeout, message))
     }
 }

@@ -4,19 +4,19 @@
 //! is whole closes an HTTP/1.1 connection and resets an HTTP/2 stream, which is how a leaving client stops the
 //! provider.
 
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::tables::{Deployment, Timeouts};
 use http::response;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use crate::joined::Joined;
+use crate::lazy_timer::LazyTimer;
 use crate::resilience::Call;
 use crate::snapshot::Target;
 use crate::upload::UpstreamBody;
@@ -261,20 +261,26 @@ fn timed_out(deployment: &str, what: &str) -> Failure {
     Failure::new(Cause::ProviderTimeout, format!("{deployment}: the provider {what}"))
 }
 
-/// How long a flight may stay silent. One timer, moved lazily: a chunk only notes the time, and the timer moves when it
-/// fires too early. Only the first content can bring the deadline nearer, so that is looked at too.
+/// How long a flight may stay silent. Only the first content can bring the deadline nearer.
 struct Patience {
     started: Instant,
     timeouts: Timeouts,
     first_content_by: Instant,
     last_progress: Instant,
     content_seen: bool,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: LazyTimer,
 }
 
 impl Patience {
     fn new(started: Instant, timeouts: Timeouts, first_content_by: Instant) -> Self {
-        Self { started, timeouts, first_content_by, last_progress: started, content_seen: false, timer: None }
+        Self {
+            started,
+            timeouts,
+            first_content_by,
+            last_progress: started,
+            content_seen: false,
+            timer: LazyTimer::default(),
+        }
     }
 
     fn note_progress(&mut self) {
@@ -293,21 +299,8 @@ impl Patience {
 
     /// Ready with what the provider failed to do once the wait is too long.
     fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<String> {
-        loop {
-            let deadline = self.deadline();
-            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-            if timer.deadline() > deadline {
-                timer.as_mut().reset(deadline);
-            }
-            if timer.as_mut().poll(context).is_pending() {
-                return Poll::Pending;
-            }
-            let now = Instant::now();
-            if now >= deadline {
-                return Poll::Ready(self.describe(now));
-            }
-            timer.as_mut().reset(deadline);
-        }
+        let now = ready!(self.timer.poll_until(self.deadline(), context));
+        Poll::Ready(self.describe(now))
     }
 
     fn describe(&self, now: Instant) -> String {

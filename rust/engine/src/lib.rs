@@ -27,6 +27,7 @@ mod header_texts;
 pub mod idempotency;
 mod identity;
 mod joined;
+mod lazy_timer;
 pub mod limits;
 mod local;
 mod made;

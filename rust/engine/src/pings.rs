@@ -3,25 +3,25 @@
 //! A provider's own comments and pings don't survive a translation, and clients, balancers and proxies give up on a
 //! connection that stays silent while a model thinks.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
-/// When the next sign is due. One timer, moved lazily: output only notes the time, and the timer moves when it fires too
-/// early.
+use crate::lazy_timer::LazyTimer;
+
+/// When the next sign is due.
 #[derive(Debug)]
 pub(crate) struct Pings {
     every: Duration,
     last_output: Instant,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: LazyTimer,
 }
 
 impl Pings {
     /// One after each silence of this length.
     pub(crate) fn new(every: Duration, now: Instant) -> Self {
-        Self { every, last_output: now, timer: None }
+        Self { every, last_output: now, timer: LazyTimer::default() }
     }
 
     /// Something went out.
@@ -31,22 +31,8 @@ impl Pings {
 
     /// Ready once nothing has gone out for too long, which then begins anew.
     pub(crate) fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let due = self.last_output + self.every;
-            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-            if timer.as_mut().poll(context).is_pending() {
-                return Poll::Pending;
-            }
-            let now = Instant::now();
-            let is_due = now >= due;
-            if is_due {
-                self.last_output = now;
-            }
-            timer.as_mut().reset(self.last_output + self.every);
-            if is_due {
-                return Poll::Ready(());
-            }
-        }
+        self.last_output = ready!(self.timer.poll_until(self.last_output + self.every, context));
+        Poll::Ready(())
     }
 }
 

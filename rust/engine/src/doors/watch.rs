@@ -1,8 +1,7 @@
 //! What a client's connection may take its time for: the handshake of TLS, a head, the next request, taking an answer.
 //!
-//! One timer per connection, moved lazily: reading and writing note no time unless they have to wait, and the timer
-//! moves when it fires too early or a nearer deadline begins. hyper's own timer covers heads only and cannot tell an
-//! idle connection from a slow head.
+//! One lazy timer per connection: reading and writing note no time unless they have to wait. hyper's own timer covers
+//! heads only and cannot tell an idle connection from a slow head.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
@@ -15,7 +14,9 @@ use std::time::Duration;
 
 use fastgate_core::tables::ClientTimes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
+
+use crate::lazy_timer::LazyTimer;
 
 /// After a refusal the rest of a request is read and dropped for this long: closing at once would reset the
 /// connection, and the client could lose the answer.
@@ -114,7 +115,7 @@ impl Drop for Busy {
 pub(super) struct Watched<T> {
     stream: T,
     watch: Rc<Watch>,
-    timer: RefCell<Option<Pin<Box<Sleep>>>>,
+    timer: RefCell<LazyTimer>,
     closing_since: Option<Instant>,
 }
 
@@ -125,18 +126,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Watched<T> {
 
     /// Ready once `deadline` has passed.
     fn poll_until(&self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
-        let mut timer = self.timer.borrow_mut();
-        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        loop {
-            if timer.deadline() > deadline {
-                timer.as_mut().reset(deadline);
-            }
-            ready!(timer.as_mut().poll(context));
-            if Instant::now() >= deadline {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(deadline);
-        }
+        self.timer.borrow_mut().poll_until(deadline, context).map(|_| ())
     }
 
     /// Fails once the client's time is up.
