@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use crate::dialects::splice::Splice;
+use crate::dialects::splice::{Splice, splice};
 use crate::json_members::{Member, elements, members, removals, rename};
 use crate::neutral::{Effort, Format, ReasoningUnit, Request};
 
@@ -33,14 +33,22 @@ const MESSAGE_NAME: &str = "messages.name";
 
 impl Deviations {
     /// Whether bodies have to be looked at.
-    #[must_use]
-    pub fn touch_bodies(&self) -> bool {
+    fn touch_bodies(&self) -> bool {
         !(self.renames.is_empty() && self.drops.is_empty() && self.drops_reasoning.is_empty() && self.one_of.is_empty())
     }
 
-    /// What has to be changed in a body that is valid JSON, and the names of the fields that it loses by it.
+    /// The body as the model takes it, if that is another, and the names of the fields that it loses by it.
     #[must_use]
-    pub fn changes(&self, body: &[u8]) -> (Vec<Splice>, Vec<&str>) {
+    pub fn fit(&self, body: &[u8]) -> (Option<Vec<u8>>, Vec<&str>) {
+        if !self.touch_bodies() {
+            return (None, Vec::new());
+        }
+        let (mut changes, dropped) = self.changes(body);
+        ((!changes.is_empty()).then(|| splice(body, &mut changes)), dropped)
+    }
+
+    /// What has to be changed in a body that is valid JSON, and the names of the fields that it loses by it.
+    fn changes(&self, body: &[u8]) -> (Vec<Splice>, Vec<&str>) {
         let members = members(body, 0..body.len());
         let has = |name: &str| members.iter().any(|member| member.key == name.as_bytes());
         let reasons = members.iter().any(|member| asks_for_reasoning(&member.key, &body[member.value.clone()]));
@@ -141,7 +149,6 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use super::*;
-    use crate::dialects::splice::splice;
 
     fn changed(deviations: &Deviations, body: &str) -> (String, Vec<String>) {
         let (mut changes, dropped) = deviations.changes(body.as_bytes());

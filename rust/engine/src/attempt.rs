@@ -25,7 +25,7 @@ use crate::clock::unix_ms;
 use crate::crossing::{Crossing, Pair, format_of};
 use crate::flight::{Flight, Plan};
 use crate::limits::Taken;
-use crate::operation::{self, Gives, Goes};
+use crate::operation::{self, Gives};
 use crate::payload::{Payload, Upstream};
 use crate::record::{Books, Record, Stage};
 use crate::relay::Events;
@@ -178,12 +178,11 @@ impl Asked<'_> {
         payload: &mut Payload,
         leg: Leg<'_>,
     ) -> Result<Reply, Failed> {
-        let provider = self.snapshot.provider(leg.deployment);
-        let stream_usage = provider.stream_usage;
+        let stream_usage = self.snapshot.provider(leg.deployment).stream_usage;
         let operation = self.call.operation();
         let record = &mut settlement.record;
         // A choice has nobody who can't do what is asked for.
-        let crossing = Crossing::find(operation, provider).unwrap_or(Crossing::Same);
+        let crossing = self.snapshot.crossing(operation, leg.deployment).unwrap_or(Crossing::Same);
         if let Some(pair) = crossing.own() {
             return self.count(record, payload, &leg, pair).await;
         }
@@ -326,7 +325,7 @@ impl Asked<'_> {
         };
         record.lap(Stage::Answer);
         let id = &self.snapshot.tables.deployments[leg.deployment].id;
-        let wants_events = record.is_stream && operation.goes == Goes::ByModel && operation.gives == Gives::Object;
+        let wants_events = record.is_stream && operation.is_answered_by_model();
         let answers_in = crossing.answers_in(operation, record.is_stream);
         match answer::judge(&flight.head, &body, is_whole, (operation, answers_in)) {
             Judged::Answer(answer) if wants_events => {
@@ -386,10 +385,7 @@ impl Asked<'_> {
             flight.head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         // Whether a form asks for events is not looked for.
-        let is_wanted = record.is_stream
-            || self.request.is_none()
-            || operation.goes != Goes::ByModel
-            || operation.gives != Gives::Object;
+        let is_wanted = record.is_stream || self.request.is_none() || !operation.is_answered_by_model();
         if leg.is_last && is_wanted {
             flight.commit();
             return Ok(Reply::Events { flight, events });

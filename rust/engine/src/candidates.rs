@@ -54,7 +54,7 @@ impl<'a> Candidates<'a> {
 
     /// Whether the gateway answers itself in front of this deployment.
     pub(crate) fn is_own(&self, deployment: usize) -> bool {
-        Crossing::find(self.operation, self.snapshot.provider(deployment)).and_then(Crossing::own).is_some()
+        self.snapshot.crossing(self.operation, deployment).and_then(Crossing::own).is_some()
     }
 
     /// What the request takes of a provider's capacity.

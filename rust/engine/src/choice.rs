@@ -10,7 +10,6 @@ use fastgate_core::tables::Tables;
 use fastgate_core::usage::Usage;
 use http::Method;
 
-use crate::crossing::Crossing;
 use crate::gateway::Shared;
 use crate::guard::Caller;
 use crate::identity::Identity;
@@ -142,7 +141,7 @@ impl Chooser<'_> {
         let chain =
             routing::route(tables, policy, &asking, &facts).map_err(|no_route| refuse(&no_route, tables, &asking))?;
         let Chain { mut candidates, row, budget_ms, model, removed } = chain;
-        candidates.retain(|deployment| Crossing::find(operation, self.snapshot.provider(*deployment)).is_some());
+        candidates.retain(|deployment| self.snapshot.crossing(operation, *deployment).is_some());
         if candidates.is_empty() {
             let message = format!("no deployment of `{model}` is at a vendor that has `{}`", operation.path);
             return Err(about_model(Cause::NoRoute, message));
@@ -232,8 +231,7 @@ impl Chooser<'_> {
     }
 
     fn keeps(&self, operation: &Operation, deployment: usize) -> bool {
-        let provider = self.snapshot.provider(deployment);
-        self.is_eligible(deployment) && Crossing::find(operation, provider) == Some(Crossing::Same)
+        self.is_eligible(deployment) && self.snapshot.keeps(operation, deployment)
     }
 
     fn provider(&self, deployment: usize) -> usize {

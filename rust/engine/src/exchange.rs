@@ -20,7 +20,6 @@ use crate::attempt::{Asked, Failed, Leg};
 use crate::body::{RequestBody, ResponseBody};
 use crate::candidates::Candidates;
 use crate::choice::{Choice, Chooser};
-use crate::crossing::Crossing;
 use crate::exhausted::Failures;
 use crate::guard::{self, Caller, Peer};
 use crate::idempotency::Claim;
@@ -204,7 +203,7 @@ impl Exchange<'_> {
             Box::pin(self.pursue(&asked, choice, payload, (budget, wishes.latency.unwrap_or_default()))).await?;
         if let Reply::Whole { body, .. } = &reply
             && operation.is_kept
-            && self.settlement.record.deployment.is_some_and(|it| self.keeps(it))
+            && self.settlement.record.deployment.is_some_and(|it| self.snapshot.keeps(operation, it))
         {
             self.note_kept(&Kept::read(body));
         }
@@ -342,12 +341,6 @@ impl Exchange<'_> {
             }
         };
         failures.conclude(over, &self.settlement.record)
-    }
-
-    /// Whether what is answered is kept by the provider of a deployment. What was translated has an id, but nobody who
-    /// knows it.
-    fn keeps(&self, deployment: usize) -> bool {
-        Crossing::find(self.call.operation(), self.snapshot.provider(deployment)) == Some(Crossing::Same)
     }
 
     /// Remembers who made what the provider keeps, and books what it cost once that is known.

@@ -177,6 +177,11 @@ pub(crate) static OPERATIONS: [Operation; 31] = [
 ];
 
 impl Operation {
+    /// Whether a model answers it with JSON, or with events where the client asked for a stream.
+    pub(crate) fn is_answered_by_model(&self) -> bool {
+        self.goes == Goes::ByModel && self.gives == Gives::Object
+    }
+
     /// Whether it is about how many tokens a prompt has.
     pub(crate) fn counts_tokens(&self) -> bool {
         matches!(self.name, "messages_count_tokens" | "count_tokens")

@@ -160,20 +160,17 @@ impl Payload {
         fitting: Option<(Format, &Deviations)>,
     ) -> Result<(Upstream, Vec<Loss>), Failure> {
         let mut upstream = self.passed_on(name, asks_for_usage)?;
-        let mut losses = Vec::new();
         let (Some((format, deviations)), UpstreamBody::Whole(body)) = (fitting, &mut upstream.body) else {
-            return Ok((upstream, losses));
+            return Ok((upstream, Vec::new()));
         };
         let mut changes = foreign::changes(format, body);
         if !changes.is_empty() {
             *body = splice(body, &mut changes).into();
         }
-        if deviations.touch_bodies() {
-            let (mut changes, dropped) = deviations.changes(body);
-            losses.extend(dropped.into_iter().map(|field| Loss::Owned(field.to_owned())));
-            if !changes.is_empty() {
-                *body = splice(body, &mut changes).into();
-            }
+        let (fitted, dropped) = deviations.fit(body);
+        let losses = dropped.into_iter().map(|field| Loss::Owned(field.to_owned())).collect();
+        if let Some(fitted) = fitted {
+            *body = fitted.into();
         }
         Ok((upstream, losses))
     }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::crossing::Crossing;
 use crate::limits::{Capacities, CapacityRegistry, Credentials};
-use crate::operation::{Call, OPERATIONS};
+use crate::operation::{Call, OPERATIONS, Operation};
 use crate::rates::RateBook;
 use crate::resilience::{Fleet, Registry};
 use crate::upstream::{Address, CountsByOrigin, CredentialHead, Origin, ProxyMatcher, TlsRoots};
@@ -183,6 +183,17 @@ impl Snapshot {
     /// The provider of the deployment with this index.
     pub(crate) fn provider(&self, deployment: usize) -> &Provider {
         &self.tables.providers[self.tables.deployments[deployment].provider]
+    }
+
+    /// How a request gets to a deployment's provider; `None`: that can't do what is asked for.
+    pub(crate) fn crossing(&self, operation: &Operation, deployment: usize) -> Option<Crossing> {
+        Crossing::find(operation, self.provider(deployment))
+    }
+
+    /// Whether a deployment's provider knows what it answered by its id. What was translated has an id too, but nobody
+    /// who keeps it.
+    pub(crate) fn keeps(&self, operation: &Operation, deployment: usize) -> bool {
+        self.crossing(operation, deployment) == Some(Crossing::Same)
     }
 
     /// What a deployment's provider calls the model that a client names so.

@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use fastgate_core::deviations::Deviations;
 use fastgate_core::dialects::gemini_stream::ArrayWriter;
-use fastgate_core::dialects::splice::splice;
 use fastgate_core::dialects::{ANSWER_DEPTH_LIMIT, ProviderError};
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::json_view::View;
@@ -44,33 +43,43 @@ pub(crate) fn request(
     let view = translators::normal_request(pair.client, known, &mut room);
     let mut request = translators::read_request(pair.client, view)?;
     request.stream = stream;
-    let mut losses = check(&request, pair.client, pair.provider)?;
-    if !deviations.narrow(&mut request, pair.provider) {
-        losses.push(Cow::Borrowed(Feature::Reasoning.field_in(pair.client)));
-    }
-    let mut body = translators::write_request(pair.provider, &request, target)?;
+    let mut losses = narrow(&mut request, pair, deviations)?;
+    let body = translators::write_request(pair.provider, &request, target)?;
     let mut lost = unsaid(&request, &body, pair.provider);
-    if deviations.touch_bodies() {
-        let (mut changes, dropped) = deviations.changes(&body);
-        body = splice(&body, &mut changes);
-        lost.extend(dropped);
-    }
+    let (fitted, dropped) = deviations.fit(&body);
+    lost.extend(dropped);
     for loss in lost.into_iter().filter_map(|field| client_name(field, pair)) {
         if !losses.contains(&loss) {
             losses.push(loss);
         }
     }
-    Ok(Translated { body: body.into(), losses })
+    Ok(Translated { body: fitted.unwrap_or(body).into(), losses })
+}
+
+/// Leaves a request what the provider and its model can be asked for; what else it said, by the client's names.
+///
+/// # Errors
+/// A [`Failure`] that names the field which can't be said there.
+pub(crate) fn narrow(request: &mut Request<'_>, pair: Pair, deviations: &Deviations) -> Result<Vec<Loss>, Failure> {
+    let mut losses = check(request, pair.client, pair.provider)?;
+    if !deviations.narrow(request, pair.provider) {
+        losses.push(Cow::Borrowed(Feature::Reasoning.field_in(pair.client)));
+    }
+    Ok(losses)
 }
 
 /// Fields of sampling that are left out for models that think, which take none.
 fn unsaid(request: &Request<'_>, body: &[u8], provider: Format) -> Vec<&'static str> {
-    let thinks = provider == Format::Anthropic && request.reasoning.is_some();
-    let Some(body) = View::known(body).filter(|_| thinks) else { return Vec::new() };
     let Sampling { temperature, top_p, top_k, .. } = request.sampling;
     let asked = [("temperature", temperature), ("top_p", top_p), ("top_k", top_k)];
-    let lost = asked.into_iter().filter(|(name, number)| number.is_some() && body.get(name).is_none());
-    lost.map(|(name, _)| name).collect()
+    let mut lost: Vec<_> = asked.into_iter().filter_map(|(name, number)| number.map(|_| name)).collect();
+    if provider != Format::Anthropic || request.reasoning.is_none() || lost.is_empty() {
+        return Vec::new();
+    }
+    for (name, _) in View::known(body).map(View::members).unwrap_or_default() {
+        lost.retain(|asked| *asked != name);
+    }
+    lost
 }
 
 /// What the client calls a field that its request lost in the provider's dialect.

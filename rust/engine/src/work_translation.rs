@@ -4,13 +4,13 @@ use bytes::Bytes;
 use fastgate_core::deviations::Deviations;
 use fastgate_core::failure::Failure;
 use fastgate_core::json_view::View;
-use fastgate_core::neutral::{Feature, Format, Loss, Target, check};
+use fastgate_core::neutral::{Format, Target};
 use fastgate_core::tokens::Factor;
 use fastgate_core::translators::embeddings::{self, Shape, Telling};
 use fastgate_core::translators::{self, Replying, token_counts};
 
 use crate::crossing::{Pair, Work};
-use crate::translation::Translated;
+use crate::translation::{self, Translated};
 
 /// Writes a client's request for a provider.
 ///
@@ -30,10 +30,7 @@ pub(crate) fn request(
     let view = translators::normal_request(pair.client, token_counts::counted(pair.client, body), &mut room);
     let mut request = translators::read_request(pair.client, view)?;
     token_counts::keep_prompt(&mut request);
-    let mut losses = check(&request, pair.client, pair.provider)?;
-    if !deviations.narrow(&mut request, pair.provider) {
-        losses.push(Loss::Borrowed(Feature::Reasoning.field_in(pair.client)));
-    }
+    let losses = translation::narrow(&mut request, pair, deviations)?;
     let body = token_counts::write_request(pair.provider, &request, target)?.into();
     Ok(Translated { body, losses })
 }
