@@ -18,7 +18,7 @@ use fastgate_core::resilience::classify::{ErrorDialect, Facts, Headers, classify
 use fastgate_core::routing::{Needs, Preferences};
 use fastgate_core::sse::{Event, EventReader, Splitter, event_data};
 use fastgate_core::tables::Capability;
-use fastgate_core::translators::{self, Replying, StreamReader, StreamWriter, foreign};
+use fastgate_core::translators::{self, Replying, StreamTranslator, foreign};
 use fastgate_engine::body::RequestBody;
 use fastgate_engine::doors::queue::read_request;
 
@@ -165,29 +165,20 @@ pub fn translation(input: &[u8]) {
         is_json_array: false,
         request: None,
     };
-    let (mut reader, mut writer) = (StreamReader::new(from), StreamWriter::new(to, &replying));
-    let mut frames = Vec::new();
+    let (mut translator, mut frames) = (StreamTranslator::new(from, to, &replying), Vec::new());
     for line in rest.split(|byte| *byte == b'\n') {
         translate_request(line, from, to);
         pass_request(line, from);
         let Ok(view) = View::read_answer(line, DEPTH_LIMIT) else { continue };
+        translator.read(view, &mut frames);
         let mut room = None;
         let view = translators::normal_answer(from, view, &mut room);
         if let Some(answer) = translators::read_answer(from, view) {
             let written = translators::write_answer(to, &answer, &replying);
             assert!(View::read_answer(&written, 2 * DEPTH_LIMIT).is_ok(), "an answer that is no JSON");
         }
-        let mut events = Vec::new();
-        reader.read(view, &mut events);
-        for event in &events {
-            writer.write(event, &mut frames);
-        }
     }
-    let mut events = Vec::new();
-    reader.end(&mut events);
-    for event in &events {
-        writer.write(event, &mut frames);
-    }
+    translator.end(&mut frames);
     for line in frames.split(|byte| *byte == b'\n') {
         let data = line.strip_prefix(b"data: ").map(<[u8]>::trim_ascii).filter(|data| data != b"[DONE]");
         assert!(data.is_none_or(|data| View::read_answer(data, 2 * DEPTH_LIMIT).is_ok()), "an event that is no JSON");

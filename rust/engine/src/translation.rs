@@ -10,8 +10,8 @@ use fastgate_core::dialects::gemini_stream::ArrayWriter;
 use fastgate_core::dialects::{ANSWER_DEPTH_LIMIT, ProviderError};
 use fastgate_core::failure::{Cause, Failure};
 use fastgate_core::json_view::View;
-use fastgate_core::neutral::{Event, Feature, Format, Loss, Request, Sampling, TABLE, Target, check};
-use fastgate_core::translators::{self, Replying, StreamReader, StreamWriter};
+use fastgate_core::neutral::{Feature, Format, Loss, Request, Sampling, TABLE, Target, check};
+use fastgate_core::translators::{self, Replying, StreamTranslator};
 
 use crate::crossing::{Pair, Work};
 use crate::work_translation;
@@ -115,8 +115,6 @@ pub(crate) fn answer(body: &[u8], pair: Pair, replying: &Replying<'_>) -> Option
 #[derive(Debug)]
 pub(crate) struct Stream {
     way: Way,
-    /// What the provider writes.
-    format: Format,
     written: Vec<u8>,
     /// What the provider's error event said.
     error: ProviderError,
@@ -127,10 +125,7 @@ pub(crate) struct Stream {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a stream has one, and that is boxed")]
 enum Way {
-    Neutral {
-        reader: StreamReader,
-        writer: StreamWriter,
-    },
+    Neutral(StreamTranslator),
     /// Gemini's own events, framed as elements of a JSON array.
     Array(ArrayWriter),
 }
@@ -138,17 +133,16 @@ enum Way {
 impl Stream {
     /// Into another dialect.
     pub(crate) fn new(pair: Pair, replying: &Replying<'_>) -> Self {
-        let writer = StreamWriter::new(pair.client, replying);
-        Self::on(Way::Neutral { reader: StreamReader::new(pair.provider), writer }, pair.provider)
+        Self::on(Way::Neutral(StreamTranslator::new(pair.provider, pair.client, replying)))
     }
 
     /// Into Gemini's other framing.
     pub(crate) fn array() -> Self {
-        Self::on(Way::Array(ArrayWriter::default()), Format::Gemini)
+        Self::on(Way::Array(ArrayWriter::default()))
     }
 
-    fn on(way: Way, format: Format) -> Self {
-        Self { way, format, written: Vec::new(), error: ProviderError::default(), is_broken: false }
+    fn on(way: Way) -> Self {
+        Self { way, written: Vec::new(), error: ProviderError::default(), is_broken: false }
     }
 
     /// Takes in the data of one event.
@@ -159,15 +153,7 @@ impl Stream {
             return;
         };
         match &mut self.way {
-            Way::Neutral { reader, writer } => {
-                let mut room = None;
-                let view = translators::normal_answer(self.format, view, &mut room);
-                let mut events = Vec::new();
-                reader.read(view, &mut events);
-                for event in &events {
-                    writer.write(event, &mut self.written);
-                }
-            }
+            Way::Neutral(translator) => translator.read(view, &mut self.written),
             Way::Array(writer) => {
                 writer.begin_element(&mut self.written);
                 self.written.extend_from_slice(view.raw().as_bytes());
@@ -189,7 +175,7 @@ impl Stream {
     /// A sign of life.
     pub(crate) fn ping(&mut self) -> Bytes {
         match &mut self.way {
-            Way::Neutral { writer, .. } => writer.write(&Event::Ping, &mut self.written),
+            Way::Neutral(translator) => translator.ping(&mut self.written),
             Way::Array(writer) => writer.ping(&mut self.written),
         }
         self.take()
@@ -203,13 +189,7 @@ impl Stream {
     /// The stream is whole: what the client's format ends with.
     pub(crate) fn end(&mut self) -> Bytes {
         match &mut self.way {
-            Way::Neutral { reader, writer } => {
-                let mut events = Vec::new();
-                reader.end(&mut events);
-                for event in &events {
-                    writer.write(event, &mut self.written);
-                }
-            }
+            Way::Neutral(translator) => translator.end(&mut self.written),
             Way::Array(writer) => writer.end(&mut self.written),
         }
         self.take()
@@ -224,7 +204,7 @@ impl Stream {
         };
         let failure = failure.cloned().unwrap_or_else(reported);
         match &mut self.way {
-            Way::Neutral { writer, .. } => writer.fail(&failure, request_id, &mut self.written),
+            Way::Neutral(translator) => translator.fail(&failure, request_id, &mut self.written),
             Way::Array(writer) => writer.error(&failure, request_id, &mut self.written),
         }
         self.take()

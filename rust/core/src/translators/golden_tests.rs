@@ -7,8 +7,9 @@
 
 use std::path::Path;
 
-use super::{Replying, StreamReader, StreamWriter};
-use super::{normal_answer, normal_request, read_answer, read_request, write_answer, write_request};
+use super::{
+    REPLYING, StreamTranslator, normal_answer, normal_request, read_answer, read_request, write_answer, write_request,
+};
 use crate::json_view::View;
 use crate::neutral::{Format, ReasoningUnit, Target, check};
 use crate::sse::EventReader;
@@ -19,15 +20,6 @@ const FORMATS: [(Format, &str); 4] = [
     (Format::Anthropic, "anthropic"),
     (Format::Gemini, "gemini"),
 ];
-
-const REPLYING: Replying<'_> = Replying {
-    fallback_id: "fg1",
-    fallback_model: "some-model",
-    now_unix_s: 1_700_000_000,
-    includes_usage: true,
-    is_json_array: false,
-    request: None,
-};
 
 const DEPTH_LIMIT: usize = 64;
 
@@ -92,22 +84,13 @@ fn answers() {
 fn streams() {
     for ((from, own), (to, other)) in pairs() {
         let text = read(&format!("stream.{own}.sse"));
-        let (mut reader, mut writer) = (StreamReader::new(from), StreamWriter::new(to, &REPLYING));
-        let mut written = Vec::new();
+        let (mut translator, mut written) = (StreamTranslator::new(from, to, &REPLYING), Vec::new());
         let take = |event: crate::sse::Event| {
             let Ok(data) = View::read_answer(&event.data, DEPTH_LIMIT) else { return };
-            let (mut room, mut events) = (None, Vec::new());
-            reader.read(normal_answer(from, data, &mut room), &mut events);
-            for event in &events {
-                writer.write(event, &mut written);
-            }
+            translator.read(data, &mut written);
         };
         EventReader::new(1 << 20).feed(text.as_bytes(), take).expect("small events");
-        let mut events = Vec::new();
-        reader.end(&mut events);
-        for event in &events {
-            writer.write(event, &mut written);
-        }
+        translator.end(&mut written);
         assert_golden(&format!("stream.{own}.to-{other}.sse"), &written);
     }
 }

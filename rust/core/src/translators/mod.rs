@@ -7,6 +7,7 @@ pub mod foreign;
 pub mod gemini;
 pub mod openai_chat;
 pub mod openai_responses;
+mod stream_translator;
 pub mod token_counts;
 mod web_citation;
 
@@ -18,6 +19,8 @@ mod every_pair_tests;
 mod golden_tests;
 #[cfg(test)]
 mod mutated;
+
+pub use stream_translator::StreamTranslator;
 
 use crate::dialects;
 use crate::failure::Failure;
@@ -40,6 +43,17 @@ pub struct Replying<'a> {
     /// The client's own request, for dialects that repeat it in their answers.
     pub request: Option<View<'a>>,
 }
+
+/// What tests of several dialects reply with.
+#[cfg(test)]
+const REPLYING: Replying<'_> = Replying {
+    fallback_id: "fg1",
+    fallback_model: "some-model",
+    now_unix_s: 1_700_000_000,
+    includes_usage: true,
+    is_json_array: false,
+    request: None,
+};
 
 /// A client's request, ready to be read. What its format writes in a way of its own is written in everybody's, into `room`.
 pub fn normal_request<'text>(format: Format, body: View<'text>, room: &'text mut Option<Vec<u8>>) -> View<'text> {

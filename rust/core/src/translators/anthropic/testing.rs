@@ -7,16 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::json_view::View;
 use crate::neutral::{ReasoningUnit, Target};
-use crate::translators::Replying;
-
-pub(super) const REPLYING: Replying<'static> = Replying {
-    fallback_id: "fg1",
-    fallback_model: "some-model",
-    now_unix_s: 1_700_000_000,
-    includes_usage: true,
-    is_json_array: false,
-    request: None,
-};
+pub(super) use crate::translators::REPLYING;
 
 pub(super) fn target(reasoning: Option<ReasoningUnit>) -> Target<'static> {
     Target { model: "claude", output_tokens: None, reasoning }

@@ -16,18 +16,9 @@ mod requests;
 mod streams;
 
 use crate::neutral::Format;
-use crate::translators::Replying;
+use crate::translators::REPLYING;
 
 const FORMATS: [Format; 4] = [Format::OpenaiChat, Format::OpenaiResponses, Format::Anthropic, Format::Gemini];
-
-const REPLYING: Replying<'_> = Replying {
-    fallback_id: "fg1",
-    fallback_model: "some-model",
-    now_unix_s: 1_700_000_000,
-    includes_usage: true,
-    is_json_array: false,
-    request: None,
-};
 
 const DEPTH_LIMIT: usize = 512;
 

@@ -7,7 +7,7 @@ use super::{DEPTH_LIMIT, FORMATS, REPLYING};
 use crate::json_view::View;
 use crate::neutral::Format;
 use crate::sse::EventReader;
-use crate::translators::{StreamReader, StreamWriter, normal_answer, read_answer, write_answer};
+use crate::translators::{StreamTranslator, normal_answer, read_answer, write_answer};
 
 /// What a provider says, whole and as the events of a stream, and what each client gets, in the order of [`FORMATS`].
 struct Case {
@@ -147,20 +147,12 @@ fn every_client_gets_its_word_for_it() {
             let answer = read_answer(case.provider, normal_answer(case.provider, body, &mut room)).expect(&name);
             let written = write_answer(client, &answer, &REPLYING);
             assert_eq!(word_in(client, &serde_json::from_slice(&written).expect("JSON")), given, "{name}");
-            let (mut reader, mut writer) = (StreamReader::new(case.provider), StreamWriter::new(client, &REPLYING));
+            let mut translator = StreamTranslator::new(case.provider, client, &REPLYING);
             let mut written = Vec::new();
             for data in case.events {
-                let mut events = Vec::new();
-                reader.read(View::read_answer(data.as_bytes(), DEPTH_LIMIT).expect(&name), &mut events);
-                for event in &events {
-                    writer.write(event, &mut written);
-                }
+                translator.read(View::read_answer(data.as_bytes(), DEPTH_LIMIT).expect(&name), &mut written);
             }
-            let mut events = Vec::new();
-            reader.end(&mut events);
-            for event in &events {
-                writer.write(event, &mut written);
-            }
+            translator.end(&mut written);
             assert_eq!(word_in_stream(client, &written), given, "{name}, in a stream");
         }
     }

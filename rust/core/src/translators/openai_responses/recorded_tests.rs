@@ -10,10 +10,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::frames_in_tests::{data, follow, said, view};
-use super::{StreamReader, StreamWriter, read_answer, read_request, write_answer, write_request};
+use super::{read_answer, read_request, write_answer, write_request};
 use crate::json_view::View;
-use crate::neutral::Target;
-use crate::translators::Replying;
+use crate::neutral::{Format, Target};
+use crate::translators::{Replying, StreamTranslator};
 
 const DEPTH_LIMIT: usize = 128;
 
@@ -302,21 +302,12 @@ fn streams_come_back_whole() {
 
 /// Frames of a stream whose events were read and written one by one.
 fn translate(data: &[Value]) -> Vec<u8> {
-    let (mut reader, mut writer) = (StreamReader::default(), StreamWriter::new(&REPLYING));
-    let mut written = Vec::new();
+    let responses = Format::OpenaiResponses;
+    let (mut translator, mut written) = (StreamTranslator::new(responses, responses, &REPLYING), Vec::new());
     for event in data {
-        let text = event.to_string();
-        let mut events = Vec::new();
-        reader.read(view(&text), &mut events);
-        for event in &events {
-            writer.write(event, &mut written);
-        }
+        translator.read(view(&event.to_string()), &mut written);
     }
-    let mut events = Vec::new();
-    reader.end(&mut events);
-    for event in &events {
-        writer.write(event, &mut written);
-    }
+    translator.end(&mut written);
     written
 }
 
