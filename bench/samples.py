@@ -7,8 +7,23 @@ from dataclasses import dataclass
 from bench.books import Audit
 
 
+class Counted:
+    """What every sample of replies counts."""
+
+    wrong: int
+    lost: int
+    doubled: int
+    books: Audit | None
+
+    @property
+    def errors(self) -> int:
+        """Everything that should be zero: replies that were not complete and right, and requests that did not
+        arrive, or are not on the books, exactly once."""
+        return self.wrong + self.lost + self.doubled + (self.books.errors if self.books else 0)
+
+
 @dataclass(frozen=True)
-class LoadSample:
+class LoadSample(Counted):
     """One wrk run between two verification passes. `lost` and `doubled` compare with what the upstream
     received, `books` (of gateways) with what it wrote down; `policy_p50_us` is the gateway's own figure.
     """
@@ -37,9 +52,8 @@ class LoadSample:
 
     @property
     def errors(self) -> int:
-        """Everything that should be zero."""
-        counted = self.bad_status + self.socket_errors + self.wrong + self.lost + self.doubled
-        return counted + (self.books.errors if self.books else 0)
+        """Everything that should be zero, what wrk saw included."""
+        return self.bad_status + self.socket_errors + super().errors
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,7 @@ class IdleSample:
 
 
 @dataclass(frozen=True)
-class StreamSample:
+class StreamSample(Counted):
     """Concurrent streams. `cpu_us_per_chunk` includes the stream's share of its request."""
 
     target: str
@@ -74,14 +88,9 @@ class StreamSample:
     problem: str | None
     books: Audit | None
 
-    @property
-    def errors(self) -> int:
-        """Streams that were not complete and right, and requests that did not arrive exactly once."""
-        return self.wrong + self.lost + self.doubled + (self.books.errors if self.books else 0)
-
 
 @dataclass(frozen=True)
-class HeldSample:
+class HeldSample(Counted):
     """Streams held open at once by a fresh start: memory of the whole tree before them, and with all open."""
 
     target: str
@@ -94,11 +103,6 @@ class HeldSample:
     doubled: int
     problem: str | None
     books: Audit | None
-
-    @property
-    def errors(self) -> int:
-        """As of other streams."""
-        return self.wrong + self.lost + self.doubled + (self.books.errors if self.books else 0)
 
     @property
     def stream_bytes(self) -> float:

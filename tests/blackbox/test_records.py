@@ -39,7 +39,7 @@ use = ["first", "second"]
 input = 1
 output = 2
 """
-# A drill, a limit that sends requests elsewhere, and counts of tokens leave their names in tests of their own.
+# A drill, a limit that sends requests elsewhere and counts of tokens leave theirs in tests of their own.
 LEFT_OUT = {"drill", "downgraded_to", "counted_by"}
 
 

@@ -99,6 +99,8 @@ def test_a_provider_without_deployments_knows_its_models() -> None:
     ours = 'base_url = "https://llm.example.com/v1"\n' + named
     assert model("ours", "small", ours)["deviations"] == {"drops": ["seed"]}
     assert model("ours", "bigger", ours)["deviations"] == {"drops": ["user"]}
+    longer = ours + '[catalogue.models."bigge*"]\nrefuses = ["store"]\n'
+    assert model("ours", "bigger", longer)["deviations"] == {"drops": ["store"]}
 
 
 def test_what_is_left_out_is_refused_by_somebody_or_of_no_use() -> None:

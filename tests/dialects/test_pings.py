@@ -15,8 +15,9 @@ from tests.blackbox.gateway import Gateway, running
 from tests.dialects.answers.cases import TEXT, answer
 from tests.dialects.answers.said import USAGE
 from tests.dialects.clients import CLIENTS
+from tests.dialects.conftest import BASE_PATHS
+from tests.dialects.matrix import SPEAKS
 
-PROVIDERS = {"openai": "/v1", "anthropic": "", "gemini": ""}
 # What each client is sent where nothing is said.
 SIGNS: dict[str, tuple[bytes, str, dict[str, Any]]] = {
     "chat": (b"\n: ", "/v1/chat/completions", {"stream": True}),
@@ -75,7 +76,7 @@ def gateway(door: str, silent: Silent, tmp_path_factory: pytest.TempPathFactory)
         f'[providers.{dialect}]\ndialect = "{dialect}"\nbase_url = "{address}{path}"\n'
         f'api_key = "{PROVIDER_KEY}"\nheaders = {{ x-dialect = "{dialect}" }}\n'
         f'[deployments.at-{dialect}]\nprovider = "{dialect}"\nmodel = "m"\n'
-        for dialect, path in PROVIDERS.items()
+        for dialect, path in BASE_PATHS.items()
     )
     config += '[server.bounds]\nstream_ping = "50ms"\n[tenants.acme]\n' + key_table(KEY)
     with running(door, tmp_path_factory.mktemp(f"{door}-pings"), config) as gateway:
@@ -119,11 +120,11 @@ class Watched(httpx.SyncByteStream):
 
 
 def needs_translation(client: str, dialect: str) -> None:
-    if {"chat": "openai", "responses": "openai"}.get(client, client) == dialect:
+    if SPEAKS[client] == dialect:
         pytest.skip("what passes as it is has its provider's own signs")
 
 
-@pytest.mark.parametrize("dialect", PROVIDERS)
+@pytest.mark.parametrize("dialect", BASE_PATHS)
 @pytest.mark.parametrize("client", SIGNS)
 def test_silence_is_filled_in_the_clients_own_way(
     gateway: Gateway, silent: Silent, client: str, dialect: str
@@ -146,7 +147,7 @@ def test_silence_is_filled_in_the_clients_own_way(
         assert "".join(one.text or "" for one in answers) == TEXT
 
 
-@pytest.mark.parametrize("dialect", PROVIDERS)
+@pytest.mark.parametrize("dialect", BASE_PATHS)
 @pytest.mark.parametrize("name", ["chat", "responses"])
 def test_openais_sdk_does_not_mind(gateway: Gateway, silent: Silent, name: str, dialect: str) -> None:
     needs_translation(name, dialect)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from fastgate.config.catalogue_settings import Filled
 from fastgate.config.deviations import deviations, has_responses, known_models
 from fastgate.config.limit_rules import rules
 from fastgate.config.limit_tables import capacity_table, limit_table, limiting_table
@@ -45,7 +46,7 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
     providers = {name: index for index, name in enumerate(settings.providers)}
     filled = filled_by_catalogue(settings)
     deployments = [
-        _deployment(name, providers[item.provider], item, config, fill(settings, item, filled))
+        _deployment(name, providers[item.provider], item, config, filled)
         for name, item in settings.deployments.items()
     ]
     open_providers = []
@@ -53,9 +54,9 @@ def tables(config: Config, *, mock_address: str | None = None) -> dict[str, Any]
         open_providers.append(
             {"deployment": len(deployments), "prefixes": list(opened.prefixes), "any": opened.any}
         )
-        deployments.append(_open_deployment(opened.provider, providers[opened.provider], config))
+        deployments.append(_open_deployment(opened.provider, providers[opened.provider], config, filled))
     indices = {deployment["id"]: index for index, deployment in enumerate(deployments)}
-    files_deployment = _files_deployment(config, providers, deployments)
+    files_deployment = _files_deployment(config, providers, deployments, filled)
     tenants = [DEFAULT_TENANT, *(name for name in settings.tenants if name != DEFAULT_TENANT)]
     tiers = list(settings.tiers)
     routes = config.routes | ({MOCK: _MOCK_ROUTE} if config.mock else {})
@@ -93,7 +94,7 @@ _MOCK_ROUTE = Route((Row((Step(((MOCK, 1),)),)),))
 
 
 def _files_deployment(
-    config: Config, providers: dict[str, int], deployments: list[dict[str, Any]]
+    config: Config, providers: dict[str, int], deployments: list[dict[str, Any]], filled: frozenset[Filled]
 ) -> int | None:
     """The deployment without a model that stands for the provider of files; added where there is none yet."""
     named = config.settings.server.files_provider
@@ -104,7 +105,7 @@ def _files_deployment(
     for index, deployment in enumerate(deployments):
         if deployment["provider"] == providers[name] and deployment["model"] is None:
             return index
-    deployments.append(_open_deployment(name, providers[name], config))
+    deployments.append(_open_deployment(name, providers[name], config, filled))
     return len(deployments) - 1
 
 
@@ -134,19 +135,19 @@ def _provider(name: str, provider: Provider, config: Config, mock_address: str |
     }
 
 
-def _open_deployment(name: str, provider: int, config: Config) -> dict[str, Any]:
+def _open_deployment(name: str, provider: int, config: Config, filled: frozenset[Filled]) -> dict[str, Any]:
     """Serves whatever model a request names."""
     item = Deployment(provider=name, model="")
-    models = known_models(config.settings, name, filled_by_catalogue(config.settings))
-    return {
-        **_deployment(name, provider, item, config, Fill(None, None, None)),
-        "model": None,
-        "models": models,
-    }
+    models = known_models(config.settings, name, filled)
+    return {**_deployment(name, provider, item, config, filled), "model": None, "models": models}
 
 
-def _deployment(name: str, provider: int, item: Deployment, config: Config, known: Fill) -> dict[str, Any]:
+def _deployment(
+    name: str, provider: int, item: Deployment, config: Config, filled: frozenset[Filled]
+) -> dict[str, Any]:
     timeout = item.timeout
+    # One without a model serves any, of which nothing is known.
+    known = fill(config.settings, item, filled) if item.model else Fill(None, None, None)
     weights = weights_of(config.settings.providers[item.provider].base_url, item.model or None)
     return {
         "id": name,
@@ -158,9 +159,7 @@ def _deployment(name: str, provider: int, item: Deployment, config: Config, know
         "capabilities": known.capabilities,
         "context_tokens": known.context_tokens,
         "output_tokens": known.output_tokens,
-        "deviations": deviations(
-            config.settings, item.provider, item.model or None, filled_by_catalogue(config.settings)
-        ),
+        "deviations": deviations(config.settings, item.provider, item.model or None, filled),
         "models": {"names": {}, "starts_with": []},
         "timeouts": {
             "connect_ms": timeout.connect,

@@ -5,6 +5,7 @@ judge, so that a catalogue which is out of date never refuses what works.
 """
 
 from collections.abc import Set
+from functools import cache
 from typing import Any
 
 from fastgate.catalogue.models import Facts, catalogue_models, facts_of, overlay
@@ -47,7 +48,9 @@ def has_responses(settings: Settings, provider: str) -> bool:
     return vendor is None or vendor.responses
 
 
-def deviations(settings: Settings, provider: str, model: str | None, filled: Set[Filled]) -> dict[str, Any]:
+def deviations(
+    settings: Settings, provider: str, model: str | None, filled: frozenset[Filled]
+) -> dict[str, Any]:
     """The table of a deployment; `model` None: what holds for every model of the provider."""
     facts = Facts()
     if model is not None:
@@ -64,12 +67,13 @@ def deviations(settings: Settings, provider: str, model: str | None, filled: Set
     }
 
 
-def known_models(settings: Settings, provider: str, filled: Set[Filled]) -> dict[str, Any]:
+def known_models(settings: Settings, provider: str, filled: frozenset[Filled]) -> dict[str, Any]:
     """What is known of the models of a provider that serves any: by whole names, then by their beginnings."""
     owner = vendor_of(settings, provider)
     names: dict[str, dict[str, Any]] = {}
     starts: list[tuple[str, dict[str, Any]]] = []
 
+    @cache
     def known(name: str) -> dict[str, Any]:
         facts = overridden(settings, provider, name)
         if owner is not None and "output_tokens" in filled:
@@ -85,6 +89,8 @@ def known_models(settings: Settings, provider: str, filled: Set[Filled]) -> dict
             starts.append((name[:-1], known(name[:-1])))
         else:
             names[name] = known(name)
+    # A longer beginning counts before a shorter one.
+    starts.sort(key=lambda start: -len(start[0]))
     if owner is not None:
         for name in catalogue_models()[owner].models:
             names.setdefault(name.lower(), known(name.lower()))
